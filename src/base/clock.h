@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/clock.h: monotonic time. */
+#ifndef MILL_BASE_CLOCK_H
+#define MILL_BASE_CLOCK_H
+
+#include <stdint.h>
+
+int64_t mill__now_ns(void);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* format/format.h: a shard format turns a shard's bytes into samples. One file each, ending in a const ops
+ * struct. Formats know neither pixels nor batches nor threads. */
+#ifndef MILL_FORMAT_FORMAT_H
+#define MILL_FORMAT_FORMAT_H
+
+#include "sample/sample.h"
+#include <shardmill/extend.h>
+
+/* Where a walker reports what is wrong apart from single samples, and what it walks over. May be called any
+ * number of times in a next() call. issue->shard is filled in by the receiver. */
+typedef struct mill__report {
+    void (*issue)(void *self, const mill_issue *issue);
+    void *self;
+} mill__report;
+
+/* A window on the shard: data holds nbytes bytes beginning at absolute offset; last: the shard ends with
+ * them. */
+typedef struct mill__window {
+    const uint8_t *data;
+    size_t nbytes;
+    uint64_t offset;
+    bool last;
+} mill__window;
+
+typedef struct mill__format_ops {
+    const char *name;
+    const char *summary;
+    const char *extensions; /* ".tar .tar2", blank-separated; "" when not chosen by extension */
+    /* The type of one sample, from the first bytes of a shard (up to 64 KiB, or all of it when last).
+     * MILL_ENCODED for samples of named fields. */
+    mill_status (*peek)(const mill__window *head, mill_type *type, mill_error *err);
+    /* Begin a shard. class_index: ordinal of a folder shard among its siblings, else -1. max_sample_nbytes:
+     * no sample may need more. */
+    mill_status (*open)(void **walker, const mill_shard_info *info, int64_t class_index,
+                        uint64_t max_sample_nbytes, mill_error *err);
+    /* The next sample from window, which always begins at the walker's position (the sum of all *used so
+     * far). MILL_OK: *sample is complete, *used bytes lie behind us (the sample included). MILL_AGAIN: the
+     * window ends within a sample; *used bytes are done with, and at least *need bytes from there on are
+     * wanted (need > nbytes - used). Never answered when window->last. MILL_END: the shard is walked to its
+     * last byte: offset + used equals its size, whatever was wrong was reported. anything else: the shard
+     * cannot be read on; err says why. */
+    mill_status (*next)(void *walker, const mill__window *window, const mill__report *report,
+                        mill__sample *sample, size_t *used, size_t *need, mill_error *err);
+    void (*close)(void *walker);
+} mill__format_ops;
+
+/* ---- writing: headers that sinks need ---- */
+
+/* One or more 512-byte tar header blocks (pax where ustar cannot hold it) for a regular file: mode 0444,
+ * owner 0, mtime 0, so that equal input gives equal bytes. Appends to out; 0, or -1 without memory. */
+struct mill__buffer;
+int mill__tar_header(struct mill__buffer *out, const char *name, uint64_t nbytes);
+
+/* A version 1.0 .npy header of exactly MILL__NPY_HEADER_NBYTES bytes for rows samples of type (fixed shape).
+ * bf16 has no NumPy dtype and is written as <u2. */
+#define MILL__NPY_HEADER_NBYTES 256
+mill_status mill__npy_header(char out[MILL__NPY_HEADER_NBYTES], const mill_type *type, int64_t rows,
+                             mill_error *err);
+
+#endif

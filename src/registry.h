@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* registry.h: what is built in. To add a shard format, transform, source or sink, write its file and add its
+ * line. */
+#ifndef MILL_REGISTRY_H
+#define MILL_REGISTRY_H
+
+#include "format/format.h"
+#include "sink/sink.h"
+#include <shardmill/extend.h>
+
+#define MILL__FORMATS(X)                                                                                     \
+    X(folder)                                                                                                \
+    X(npy)                                                                                                   \
+    X(tar)
+
+#define MILL__SINKS(X)                                                                                       \
+    X(npy)                                                                                                   \
+    X(null)                                                                                                  \
+    X(tar)
+
+#define MILL__SOURCES(X)                                                                                     \
+    X(file)                                                                                                  \
+    X(folder)
+
+#define MILL__TRANSFORMS(X)                                                                                  \
+    X(add)                                                                                                   \
+    X(cast)                                                                                                  \
+    X(center_crop)                                                                                           \
+    X(clip)                                                                                                  \
+    X(decode)                                                                                                \
+    X(hflip)                                                                                                 \
+    X(layout)                                                                                                \
+    X(log1p)                                                                                                 \
+    X(mul)                                                                                                   \
+    X(normalize)                                                                                             \
+    X(pad)                                                                                                   \
+    X(random_crop)                                                                                           \
+    X(random_resized_crop)                                                                                   \
+    X(resize)                                                                                                \
+    X(scale)                                                                                                 \
+    X(sin)                                                                                                   \
+    X(standardize)
+
+#define MILL__DECLARE_FORMAT(name)    extern const mill__format_ops mill__format_##name;
+#define MILL__DECLARE_SINK(name)      extern const mill__sink_ops mill__sink_##name;
+#define MILL__DECLARE_SOURCE(name)    extern const mill_source_ops mill__source_##name;
+#define MILL__DECLARE_TRANSFORM(name) extern const mill_transform_ops mill__##name##_ops;
+MILL__FORMATS(MILL__DECLARE_FORMAT)
+MILL__SINKS(MILL__DECLARE_SINK)
+MILL__SOURCES(MILL__DECLARE_SOURCE)
+MILL__TRANSFORMS(MILL__DECLARE_TRANSFORM)
+
+/* NULL-terminated lists. */
+extern const mill__format_ops *const mill__formats[];
+extern const mill__sink_ops *const mill__sinks[];
+extern const mill_source_ops *const mill__sources[];
+extern const mill_transform_ops *const mill__transforms[];
+
+const mill__format_ops *mill__format_named(const char *name);
+const mill__format_ops *mill__format_for_path(const char *path); /* by extension, NULL if none */
+const mill__sink_ops *mill__sink_named(const char *name);
+const mill_transform_ops *mill__transform_named(const char *name);
+
+#endif
