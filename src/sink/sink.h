@@ -23,10 +23,12 @@ typedef struct mill__row {
     const void *tensor;      /* fixed-size tensor in its slab; NULL when the plan gives none */
     mill__buffer blob;       /* carried fields and encoded image, one after another */
     int ncarried;
-    mill__carried carried[MILL__MAX_FIELDS];
+    mill__carried *carried; /* ncarried of them */
     mill_status status; /* not MILL_OK: a bad sample, reason in error */
     mill_error *error;
     int width, height, channels; /* of the encoded image, when probed */
+    const mill__field *fields;   /* as walked: names, sizes, offsets; data only while it is being transformed */
+    int nfields;
 } mill__row;
 
 typedef struct mill__output_file {

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/options.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "registry.h"
+#include <stdio.h>
+#include <string.h>
+
+mill_options mill_options_default(void)
+{
+    mill_options options = {.struct_nbytes = sizeof options};
+    return options;
+}
+
+mill_inspect_options mill_inspect_options_default(void)
+{
+    mill_inspect_options options = {.struct_nbytes = sizeof options, .run = mill_options_default()};
+    return options;
+}
+
+static int smaller(int a, int b)
+{
+    return b > 0 && (a <= 0 || b < a) ? b : a;
+}
+
+mill_threads_info mill_threads(int requested)
+{
+    mill_threads_info info = {.requested = requested > 0 ? requested : 0,
+                              .openmp = mill__team_max_threads(),
+                              .affinity = mill__affinity_cpus(),
+                              .quota = mill__quota_cpus()};
+    const char *limit = "OpenMP (OMP_NUM_THREADS or all CPUs)";
+    info.chosen = info.openmp;
+    if (smaller(info.chosen, info.affinity) != info.chosen)
+        limit = "the affinity mask";
+    info.chosen = smaller(info.chosen, info.affinity);
+    if (smaller(info.chosen, info.quota) != info.chosen)
+        limit = "the cgroup CPU quota";
+    info.chosen = smaller(info.chosen, info.quota);
+    if (info.requested) {
+        info.chosen = info.requested;
+        limit = "the request";
+    }
+    if (info.chosen < 1)
+        info.chosen = 1;
+    char quota[24] = "none";
+    if (info.quota)
+        snprintf(quota, sizeof quota, "%d", info.quota);
+    snprintf(info.reason, sizeof info.reason,
+             "%d compute threads, by %s; OpenMP %d, affinity %d, cgroup quota %s", info.chosen, limit,
+             info.openmp, info.affinity, quota);
+    return info;
+}
+
+static bool one_of(const char *word, const char *a, const char *b, const char *c)
+{
+    return !strcmp(word, a) || !strcmp(word, b) || (c && !strcmp(word, c));
+}
+
+static mill_status check(const mill_options *o, mill_error *err)
+{
+    if (!one_of(o->io, "auto", "uring", "threads"))
+        return mill_fail(err, MILL_USAGE, "option", "io is auto, uring or threads, not \"%s\"", o->io);
+    if (!one_of(o->executor, "tasks", "loop", NULL))
+        return mill_fail(err, MILL_USAGE, "option", "executor is tasks or loop, not \"%s\"", o->executor);
+    if (!one_of(o->jpeg_subsampling, "420", "422", "444"))
+        return mill_fail(err, MILL_USAGE, "option", "JPEG subsampling is 420, 422 or 444, not \"%s\"",
+                         o->jpeg_subsampling);
+    if (o->jpeg_quality < 1 || o->jpeg_quality > 100)
+        return mill_fail(err, MILL_USAGE, "option", "JPEG quality is 1 to 100, not %d", o->jpeg_quality);
+    if (o->io_depth > 1024 || o->threads > 4096)
+        return mill_fail(err, MILL_USAGE, "option",
+                         "%d threads and an I/O depth of %d: at most 4096 and 1024", o->threads, o->io_depth);
+    if (o->policy < MILL_POLICY_FAIL || o->policy > MILL_POLICY_SUBSTITUTE)
+        return mill_fail(err, MILL_USAGE, "option", "there is no policy %d", (int)o->policy);
+    if (!(o->max_errors_fraction >= 0 && o->max_errors_fraction <= 1))
+        return mill_fail(err, MILL_USAGE, "option", "a fraction of bad samples is between 0 and 1");
+    if (o->format && !mill__format_named(o->format))
+        return mill_fail(err, MILL_USAGE, "option", "there is no shard format \"%s\"", o->format);
+    if (o->source && (!o->source->open || !o->source->read || !o->source->close ||
+                      o->source->struct_nbytes != sizeof *o->source))
+        return mill_fail(
+            err, MILL_USAGE, "option",
+            "a source needs open(), read(), close() and struct_nbytes = sizeof(mill_source_ops)");
+    return MILL_OK;
+}
+
+mill_status mill__options_fill(mill_options *o, const mill_options *options, mill_error *err)
+{
+    *o = mill_options_default();
+    if (options) {
+        if (options->struct_nbytes == 0 || options->struct_nbytes > sizeof *o)
+            return mill_fail(err, MILL_USAGE, "option",
+                             "options come from mill_options_default() of the same or an older shardmill.h");
+        memcpy(o, options, options->struct_nbytes);
+    }
+    const uint64_t quarter = mill__memory_nbytes() / 4, most = (uint64_t)2 << 30;
+    o->threads = mill_threads(o->threads).chosen;
+    o->io_depth = o->io_depth > 0 ? o->io_depth : 8;
+    o->io = o->io ? o->io : "auto";
+    o->executor = o->executor ? o->executor : "tasks";
+    o->memory_nbytes = o->memory_nbytes ? o->memory_nbytes : quarter < most ? quarter : most;
+    o->sink = o->sink ? o->sink : "npy";
+    o->jpeg_quality = o->jpeg_quality ? o->jpeg_quality : 90;
+    o->jpeg_subsampling = o->jpeg_subsampling ? o->jpeg_subsampling : "420";
+    o->max_pixels = o->max_pixels ? o->max_pixels : 178956970;
+    return check(o, err);
+}
+
+void mill__options_engine(const mill_options *o, mill__engine_config *config)
+{
+    *config = (mill__engine_config){.source = o->source,
+                                    .source_user = o->source_user,
+                                    .format = o->format ? mill__format_named(o->format) : NULL,
+                                    .job = {.seed = o->seed, .epoch = o->epoch, .max_pixels = o->max_pixels},
+                                    .threads = o->threads,
+                                    .depth = o->io_depth,
+                                    .io = o->io,
+                                    .executor = o->executor,
+                                    .memory_nbytes = o->memory_nbytes};
+}
+
+mill_status mill__options_expand(const mill_options *o, const char *spec, mill__shard_name **shards,
+                                 size_t *n, mill_error *err)
+{
+    char extensions[256] = "";
+    size_t used = 0;
+    for (const mill__format_ops *const *f = mill__formats; *f; f++)
+        if ((*f)->extensions[0] && used < sizeof extensions - 1)
+            used += (size_t)snprintf(extensions + used, sizeof extensions - used, "%s%s", used ? " " : "",
+                                     (*f)->extensions);
+    return mill__spec_expand(spec, extensions, o->source != NULL, shards, n, err);
+}
+
+void mill__options_stats(mill_stats *stats, mill__engine *engine)
+{
+    mill__engine_stats measured;
+    mill__engine_stats_get(engine, &measured);
+    stats->bytes_total = measured.bytes_total;
+    stats->busy_ns = measured.busy_ns;
+    stats->peak_nbytes = measured.peak_nbytes;
+    stats->threads = measured.threads;
+    stats->io = measured.io;
+    stats->executor = measured.executor;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api/options.h: the caller's options with every default filled in. */
+#ifndef MILL_API_OPTIONS_H
+#define MILL_API_OPTIONS_H
+
+#include "engine/engine.h"
+#include <shardmill/run.h>
+
+/* Copies options (NULL: none), checks them, fills defaults. */
+mill_status mill__options_fill(mill_options *filled, const mill_options *options, mill_error *err);
+/* What the engine takes from them; plan, shards, sinks' wishes are the caller's to add. */
+void mill__options_engine(const mill_options *options, mill__engine_config *config);
+/* The shards that spec names, with the extensions of all built-in formats. */
+mill_status mill__options_expand(const mill_options *options, const char *spec, mill__shard_name **shards,
+                                 size_t *n, mill_error *err);
+/* What the engine has measured. */
+void mill__options_stats(mill_stats *stats, mill__engine *engine);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/batch.h"
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+mill_status mill__batch_open(mill__batch *batch, size_t capacity)
+{
+    *batch = (mill__batch){0};
+    batch->rows = calloc(capacity, sizeof *batch->rows);
+    return batch->rows ? MILL_OK : MILL_NO_MEMORY;
+}
+
+static bool is_json(const mill__field *field)
+{
+    return field->name_nbytes == 4 && !strncasecmp(field->name, "json", 4);
+}
+
+static bool carries(const mill__field *field, bool carry_all, bool carry_json)
+{
+    return carry_all || (carry_json && is_json(field));
+}
+
+/* Field names and keys move into the arena; data pointers stay valid until the sample is transformed. */
+bool mill__batch_add(mill__batch *batch, const mill__sample *sample, bool carry_all, bool carry_json)
+{
+    mill__row *row = &batch->rows[batch->n];
+    mill__buffer blob = row->blob;
+    blob.nbytes = 0;
+    *row = (mill__row){.sample = batch->first + (int64_t)batch->n,
+                       .label = sample->label,
+                       .offset = sample->offset,
+                       .nbytes = sample->nbytes,
+                       .blob = blob,
+                       .status = sample->status,
+                       .nfields = sample->nfields};
+    row->key = mill__arena_copy(&batch->arena, sample->key, strlen(sample->key));
+    mill__field *fields = mill__arena_alloc(&batch->arena, (size_t)sample->nfields * sizeof *fields);
+    if (!row->key || !fields)
+        return false;
+    row->fields = fields;
+    int ncarried = 0;
+    for (int i = 0; i < sample->nfields; i++) {
+        fields[i] = sample->fields[i];
+        fields[i].name =
+            mill__arena_copy(&batch->arena, sample->fields[i].name, sample->fields[i].name_nbytes);
+        if (!fields[i].name)
+            return false;
+        ncarried += carries(&fields[i], carry_all, carry_json);
+    }
+    if (ncarried) {
+        row->carried = mill__arena_alloc(&batch->arena, (size_t)ncarried * sizeof *row->carried);
+        if (!row->carried)
+            return false;
+    }
+    if (sample->status) {
+        row->error = malloc(sizeof *row->error);
+        if (!row->error)
+            return false;
+        *row->error = sample->error;
+    }
+    batch->source_nbytes += sample->nbytes;
+    batch->n++;
+    return true;
+}
+
+bool mill__batch_issue(mill__batch *batch, const mill_issue *issue)
+{
+    if (batch->nissues == batch->issue_capacity) {
+        size_t capacity = batch->issue_capacity ? 2 * batch->issue_capacity : 8;
+        mill_issue *issues = realloc(batch->issues, capacity * sizeof *issues);
+        if (!issues)
+            return false;
+        batch->issues = issues;
+        batch->issue_capacity = capacity;
+    }
+    mill_issue *copy = &batch->issues[batch->nissues];
+    *copy = *issue;
+    const char *key = issue->key ? issue->key : "";
+    copy->shard = NULL;
+    copy->key = mill__arena_copy(&batch->arena, key, strlen(key));
+    copy->kind = mill__arena_copy(&batch->arena, issue->kind, strlen(issue->kind));
+    copy->reason = mill__arena_copy(&batch->arena, issue->reason, strlen(issue->reason));
+    if (!copy->key || !copy->kind || !copy->reason)
+        return false;
+    batch->nissues++;
+    return true;
+}
+
+void mill__batch_reset(mill__batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        free(batch->rows[i].error);
+        batch->rows[i].error = NULL;
+        mill__buffer_free(&batch->rows[i].blob);
+    }
+    mill__arena_reset(&batch->arena);
+    mill__batch keep = *batch;
+    *batch = (mill__batch){.rows = keep.rows,
+                           .slab = keep.slab,
+                           .issues = keep.issues,
+                           .issue_capacity = keep.issue_capacity,
+                           .arena = keep.arena};
+}
+
+void mill__batch_free(mill__batch *batch)
+{
+    if (batch->rows)
+        mill__batch_reset(batch);
+    mill__arena_free(&batch->arena);
+    mill__free(batch->slab);
+    free(batch->issues);
+    free(batch->rows);
+    *batch = (mill__batch){0};
+}

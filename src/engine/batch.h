@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/batch.h: consecutive samples of a shard that are made and delivered together. A batch owns all that
+ * is in it: the shard's bytes are gone when it reaches the consumer. */
+#ifndef MILL_ENGINE_BATCH_H
+#define MILL_ENGINE_BATCH_H
+
+#include "base/arena.h"
+#include "sink/sink.h"
+#include <stdbool.h>
+
+typedef enum mill__batch_state {
+    MILL__BATCH_FREE,
+    MILL__BATCH_FILLING,  /* places are being given out, or samples are still being transformed */
+    MILL__BATCH_COMPLETE, /* waits for the consumer */
+    MILL__BATCH_HELD      /* with the consumer */
+} mill__batch_state;
+
+typedef struct mill__batch {
+    /* what the consumer reads */
+    size_t shard;  /* ordinal in the data set */
+    int64_t first; /* ordinal of rows[0] in its shard */
+    size_t n;      /* rows */
+    mill__row *rows;
+    uint8_t *slab;      /* rows' tensors, dense; NULL when the plan gives none of fixed size */
+    mill_issue *issues; /* structural findings of the walk, in order; shard is NULL */
+    size_t nissues;
+    bool last;                     /* the shard ends with this batch */
+    bool kept;                     /* last, and the shard was not read: an earlier run finished it */
+    uint64_t shard_nbytes, walked; /* size of the shard and the bytes accounted for so far */
+    int64_t shard_mtime_ns;
+
+    /* the engine's, under its lock */
+    mill__batch_state state;
+    int64_t sequence; /* among the batches of its shard */
+    size_t pending;   /* rows that are not transformed yet */
+    bool closed;      /* no more rows will come */
+    size_t source_nbytes;
+    /* the walk's alone (one walk at a time fills a batch) */
+    mill__arena arena; /* keys, field lists, issues */
+    size_t issue_capacity;
+} mill__batch;
+
+mill_status mill__batch_open(mill__batch *batch, size_t capacity);
+/* Copy a walked sample into row n; false without memory. carry: which fields the sink wants carried through.
+ */
+bool mill__batch_add(mill__batch *batch, const mill__sample *sample, bool carry_all, bool carry_json);
+bool mill__batch_issue(mill__batch *batch, const mill_issue *issue);
+void mill__batch_reset(mill__batch *batch); /* empty again; memory is kept */
+void mill__batch_free(mill__batch *batch);
+
+#endif

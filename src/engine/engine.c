@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/engine.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/state.h"
+#include "registry.h"
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Code, libraries, thread stacks and bookkeeping of a process that does nothing else. */
+static const uint64_t fixed_nbytes = 12u << 20;
+
+enum { KIB = 1024, MIB = 1024 * KIB };
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static mill_status too_small(const mill__engine *e, uint64_t wanted, const char *what, mill_error *err)
+{
+    return mill_fail(err, MILL_LIMIT, "limit",
+                     "a memory budget of %llu MiB does not do: %s needs %llu MiB; give at least %llu MiB",
+                     (unsigned long long)(e->config.memory_nbytes / MIB), what,
+                     (unsigned long long)(wanted / MIB + 1),
+                     (unsigned long long)((8 * wanted / 3 + fixed_nbytes) / MIB + 1));
+}
+
+/* Shares of the budget: three eighths for what is read, three for what is made, two for the threads' scratch.
+ */
+static mill_status divide_memory(mill__engine *e, mill_error *err)
+{
+    mill__engine_config *c = &e->config;
+    uint64_t threads = (uint64_t)c->threads, budget = c->memory_nbytes;
+    if (budget < fixed_nbytes + 8 * MIB)
+        return mill_fail(err, MILL_USAGE, "limit", "a memory budget of %llu bytes; at least %llu are needed",
+                         (unsigned long long)budget, (unsigned long long)(fixed_nbytes + 8 * MIB));
+    uint64_t usable = budget - fixed_nbytes, input = usable / 8 * 3, output = usable / 8 * 3;
+
+    e->max_blocks = c->depth + 2 * c->threads + 2;
+    e->max_active = c->depth + 2 * c->threads + 4;
+    e->input_nbytes = input;
+    e->block_nbytes = (size_t)clamp(input / (uint64_t)e->max_blocks, 64 * KIB, 4 * MIB) & ~(size_t)4095;
+    e->max_sample_nbytes = (size_t)(input / 4);
+    c->job.scratch_nbytes = usable / 4 / threads;
+
+    const mill__plan *plan = c->job.plan;
+    size_t row = plan->fixed && !c->job.encode && !c->job.probe ? plan->row_nbytes : 0;
+    uint64_t slots = clamp(2 * threads + 4, 6, 64);
+    while (slots > 2 && output / slots < row)
+        slots--;
+    uint64_t slab = clamp(output / slots, 0, 8 * MIB);
+    if (row > output / 2)
+        return too_small(e, row * 2, "a finished sample", err);
+    if (slab < row)
+        slab = row;
+    e->nslots = (int)slots;
+    e->places = row ? (size_t)clamp(slab / row, 1, 4096) : 64;
+    e->batch_source_nbytes = row ? SIZE_MAX : (size_t)(output / slots / 2);
+    if (row && (c->carry_json || c->carry_all))
+        e->batch_source_nbytes = (size_t)clamp(output / slots * 4, 1, SIZE_MAX);
+    e->chunks = (int)clamp(2 * threads, 1, 16);
+    if (e->chunks > (int)e->places)
+        e->chunks = (int)e->places;
+    e->fixed_used = fixed_nbytes + slots * e->places * row;
+    e->peak_used = e->fixed_used;
+    return MILL_OK;
+}
+
+static mill_status make_slots(mill__engine *e, mill_error *err)
+{
+    const mill__engine_config *c = &e->config;
+    const mill__plan *plan = c->job.plan;
+    bool rows = plan->fixed && !c->job.encode && !c->job.probe && plan->row_nbytes;
+    e->slots = calloc((size_t)e->nslots, sizeof *e->slots);
+    for (int i = 0; e->slots && i < e->nslots; i++) {
+        mill__batch *batch = &e->slots[i].batch;
+        size_t nbytes = e->places * plan->row_nbytes;
+        if (mill__batch_open(batch, e->places) || (rows && !(batch->slab = mill__alloc(nbytes))))
+            return mill__no_memory(err, nbytes, "a batch");
+    }
+    e->free_slots = e->nslots;
+    return e->slots ? MILL_OK : mill__no_memory(err, sizeof *e->slots, "batches");
+}
+
+static mill_status make_workers(mill__engine *e, mill_error *err)
+{
+    e->workers = calloc((size_t)e->config.threads, sizeof *e->workers);
+    if (!e->workers)
+        return mill__no_memory(err, sizeof *e->workers, "compute threads");
+    for (int i = 0; i < e->config.threads; i++)
+        mill__worker_init(&e->workers[i], &e->config.job);
+    return MILL_OK;
+}
+
+/* A format for every shard, before anything is read. */
+static mill_status check_formats(const mill__engine_config *c, mill_error *err)
+{
+    for (size_t i = 0; i < c->nshards && !c->format; i++) {
+        const mill__shard_name *name = &c->shards[i];
+        if (!name->is_folder && !mill__format_for_path(name->locator))
+            return mill_fail(
+                err, MILL_USAGE, "format",
+                "no shard format is known for \"%s\": its name ends in none of the known extensions; name "
+                "the format (shardmill formats lists them)",
+                name->locator);
+    }
+    return MILL_OK;
+}
+
+static mill_status open_io(mill__engine *e, mill_error *err)
+{
+    cpu_set_t cpus;
+    const mill__io_config config = {.backend = e->config.io ? e->config.io : "auto",
+                                    .depth = e->config.depth,
+                                    .trace = e->config.trace,
+                                    .cpus = mill__team_cpus(&cpus)};
+    return mill__io_open(&e->io, &config, err);
+}
+
+static void init_locks(mill__engine *e)
+{
+    pthread_condattr_t monotonic;
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->work, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->out, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static mill_status set_up(mill__engine *e, mill_error *err)
+{
+    mill_status status = check_formats(&e->config, err);
+    if (!status)
+        status = divide_memory(e, err);
+    if (!status)
+        status = make_slots(e, err);
+    if (!status)
+        status = make_workers(e, err);
+    if (!status)
+        status = open_io(e, err);
+    if (!status)
+        status = mill__team_start(e, err);
+    return status;
+}
+
+mill_status mill__engine_open(mill__engine **engine, const mill__engine_config *config, mill_error *err)
+{
+    mill__engine *e = *engine = calloc(1, sizeof *e);
+    if (!e)
+        return mill__no_memory(err, sizeof *e, "the engine");
+    e->config = *config;
+    e->pid = getpid();
+    e->limit = config->nshards;
+    e->shards_end = &e->shards;
+    e->walked_end = &e->walked;
+    init_locks(e);
+    mill_status status = set_up(e, err);
+    if (status) {
+        mill__engine_close(e);
+        *engine = NULL;
+        return status;
+    }
+    pthread_mutex_lock(&e->lock);
+    mill__input_pump(e);
+    pthread_mutex_unlock(&e->lock);
+    return MILL_OK;
+}
+
+/* ---- the consumer's side ---- */
+
+static mill__slot *deliverable(mill__engine *e)
+{
+    mill__slot *best = NULL;
+    for (int i = 0; i < e->nslots; i++) {
+        mill__slot *slot = &e->slots[i];
+        if (slot->batch.state == MILL__BATCH_COMPLETE && slot->batch.sequence == slot->shard->delivered &&
+            (!best || slot->batch.shard < best->batch.shard))
+            best = slot;
+    }
+    return best;
+}
+
+static bool all_delivered(const mill__engine *e)
+{
+    if (e->next_ordinal < e->limit)
+        return false;
+    for (const mill__shard *s = e->shards; s && s->ordinal < e->limit; s = s->next)
+        if (!s->last_delivered)
+            return false;
+    return true;
+}
+
+static mill_status forked(mill_error *err)
+{
+    return mill_fail(
+        err, MILL_USAGE, "fork",
+        "this run was opened before fork(); its threads live in the parent process only. Open another one "
+        "in the child");
+}
+
+static struct timespec deadline_in(int timeout_ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += timeout_ms / 1000;
+    t.tv_nsec += timeout_ms % 1000 * 1000000L;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
+}
+
+mill_status mill__engine_next(mill__engine *e, mill__batch **batch, int timeout_ms, mill_error *err)
+{
+    if (e->pid != getpid())
+        return forked(err);
+    const struct timespec deadline = deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
+    mill_status status = MILL_OK;
+    mill__slot *slot = NULL;
+    pthread_mutex_lock(&e->lock);
+    for (;;) {
+        if (e->failure || atomic_load(&e->stop)) {
+            status = e->failure ? e->failure : MILL_CANCELED;
+            break;
+        }
+        if ((slot = deliverable(e)))
+            break;
+        if (all_delivered(e)) {
+            status = MILL_END;
+            break;
+        }
+        if (timeout_ms < 0)
+            pthread_cond_wait(&e->out, &e->lock);
+        else if (pthread_cond_timedwait(&e->out, &e->lock, &deadline) == ETIMEDOUT) {
+            status = MILL_AGAIN;
+            break;
+        }
+    }
+    if (slot) {
+        slot->batch.state = MILL__BATCH_HELD;
+        slot->shard->delivered++;
+        slot->shard->last_delivered = slot->batch.last;
+        *batch = &slot->batch;
+    } else if (status == MILL_CANCELED) {
+        mill_fail(err, MILL_CANCELED, "canceled", "the run was cancelled");
+    } else if (e->failure && err) {
+        *err = e->failure_error;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return status;
+}
+
+void mill__engine_release(mill__engine *e, mill__batch *batch)
+{
+    mill__slot *slot = (mill__slot *)batch;
+    mill__shard *s = slot->shard;
+    mill__batch_reset(batch); /* the consumer's until the state changes */
+    pthread_mutex_lock(&e->lock);
+    batch->state = MILL__BATCH_FREE;
+    slot->shard = NULL;
+    e->free_slots++;
+    s->batches--;
+    mill__shard_settle(e, s);
+    pthread_cond_signal(&e->work);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void mill__engine_stop_after(mill__engine *e, size_t shard)
+{
+    pthread_mutex_lock(&e->lock);
+    if (shard + 1 < e->limit)
+        e->limit = shard + 1;
+    pthread_cond_broadcast(&e->work);
+    pthread_cond_broadcast(&e->out);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void mill__engine_cancel(mill__engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    atomic_store(&e->stop, true);
+    pthread_cond_broadcast(&e->work);
+    pthread_cond_broadcast(&e->out);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void mill__engine_stats_get(mill__engine *e, mill__engine_stats *stats)
+{
+    pthread_mutex_lock(&e->lock);
+    *stats = (mill__engine_stats){.bytes_total = e->bytes_total,
+                                  .peak_nbytes = e->peak_used,
+                                  .busy_ns = e->busy_ns,
+                                  .io = mill__io_name(e->io),
+                                  .executor = e->config.threads > 1 ? e->config.executor : "loop",
+                                  .threads = e->config.threads,
+                                  .steps = e->steps,
+                                  .regions = e->regions};
+    pthread_mutex_unlock(&e->lock);
+}
+
+void mill__engine_close(mill__engine *e)
+{
+    if (!e)
+        return;
+    if (e->pid != getpid()) /* a copy in a forked child: its threads and their locks are not here */
+        return;
+    mill__engine_cancel(e);
+    mill__team_wait(e);
+    mill__io_close(e->io);
+    mill__input_free(e);
+    for (int i = 0; e->workers && i < e->config.threads; i++)
+        mill__worker_end(&e->workers[i]);
+    for (int i = 0; e->slots && i < e->nslots; i++)
+        mill__batch_free(&e->slots[i].batch);
+    while (e->spare_steps) {
+        mill__step *next = e->spare_steps->next;
+        free(e->spare_steps);
+        e->spare_steps = next;
+    }
+    pthread_cond_destroy(&e->out);
+    pthread_cond_destroy(&e->work);
+    pthread_mutex_destroy(&e->lock);
+    free(e->workers);
+    free(e->slots);
+    free(e);
+}
+
+/* ---- the type of the samples ---- */
+
+static mill_status peek_shard(const mill__engine_config *c, const mill__shard_name *name, mill_type *type,
+                              mill_error *err)
+{
+    const mill__format_ops *format = c->format ? c->format : mill__format_for_path(name->locator);
+    const mill_source_ops *source = c->source ? c->source : &mill__source_file;
+    if (!format)
+        return check_formats(c, err);
+    void *handle;
+    mill_shard_info info = {0};
+    mill_status status = source->open(c->source_user, name->locator, &handle, &info, err);
+    if (status)
+        return status;
+    size_t n = info.nbytes < 64 * KIB ? (size_t)info.nbytes : 64 * KIB, got = 0;
+    uint8_t *head = mill__alloc(n);
+    status =
+        head ? source->read(handle, 0, head, n, &got, err) : mill__no_memory(err, n, "the head of a shard");
+    if (!status) {
+        mill__window window = {.data = head, .nbytes = got, .last = got == info.nbytes};
+        status = format->peek(&window, type, err);
+    }
+    mill__free(head);
+    source->close(handle);
+    return status;
+}
+
+mill_status mill__engine_peek(const mill__engine_config *config, mill_type *type, mill_error *err)
+{
+    mill_status status = MILL_USAGE;
+    enum { TRIES = 8 };
+    for (size_t i = 0; i < config->nshards && i < TRIES; i++) {
+        const mill__shard_name *name = &config->shards[i];
+        if (name->is_folder && !config->source) {
+            mill_type encoded = {.dtype = MILL_U8, .layout = MILL_ENCODED, .rank = 1, .shape = {-1}};
+            *type = encoded;
+            return MILL_OK;
+        }
+        mill_error this_error;
+        status = peek_shard(config, name, type, i ? &this_error : err);
+        if (!status)
+            return MILL_OK;
+        if (!i)
+            mill__error_where(err, name->locator, NULL, MILL_NO_OFFSET);
+    }
+    return status;
+}

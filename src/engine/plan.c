@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/plan.h"
+#include "base/error.h"
+#include "transform/image.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t mill__type_nbytes(const mill_type *type)
+{
+    uint64_t n = mill_dtype_nbytes(type->dtype);
+    for (int i = 0; i < type->rank; i++) {
+        if (type->shape[i] < 0)
+            return 0;
+        if (__builtin_mul_overflow(n, (uint64_t)type->shape[i], &n))
+            return UINT64_MAX;
+    }
+    return n;
+}
+
+static bool is_fixed(const mill_type *type)
+{
+    for (int i = 0; i < type->rank; i++)
+        if (type->shape[i] < 0)
+            return false;
+    return type->layout != MILL_ENCODED;
+}
+
+void mill__type_text(const mill_type *type, char *text, size_t nbytes)
+{
+    static const char *const layouts[] = {"", " encoded", " hwc", " chw"};
+    int used = snprintf(text, nbytes, "%s%s ", mill_dtype_name(type->dtype), layouts[type->layout]);
+    for (int i = 0; i < type->rank && used > 0 && (size_t)used < nbytes; i++) {
+        const char *times = i ? "x" : "";
+        if (type->shape[i] < 0)
+            used += snprintf(text + used, nbytes - (size_t)used, "%s?", times);
+        else
+            used += snprintf(text + used, nbytes - (size_t)used, "%s%lld", times, (long long)type->shape[i]);
+    }
+}
+
+static int image_channels(const mill_type *type)
+{
+    return (int)(type->layout == MILL_CHW ? type->shape[0] : type->shape[2]);
+}
+
+static bool is_pixels(const mill_type *type)
+{
+    return type->dtype == MILL_U8 && type->layout == MILL_HWC && type->rank == 3 &&
+           (type->shape[2] == 1 || type->shape[2] == 3);
+}
+
+/* Run a pointwise stage over a segment's colour table: 256 pixel values of each channel are a (c, 256, 1)
+ * image. */
+static mill_status fold_pointwise(mill__segment *segment, const mill__stage *stage, mill_error *err)
+{
+    int channels = image_channels(&stage->in);
+    size_t n = 256 * (size_t)channels;
+    mill_tensor in = {.type = {.layout = MILL_CHW, .rank = 3, .shape = {channels, 256, 1}}, .n = 1};
+    mill_tensor out = in;
+    in.type.dtype = stage->in.dtype;
+    out.type.dtype = stage->out.dtype;
+    in.data = segment->table;
+    if (!in.data) {
+        uint8_t *identity = in.data = mill__alloc(n);
+        for (size_t i = 0; identity && i < n; i++)
+            identity[i] = (uint8_t)i;
+    }
+    out.data = mill__alloc(n * mill_dtype_nbytes(out.type.dtype));
+    void *state = NULL;
+    mill_status status = in.data && out.data ? MILL_OK : mill__no_memory(err, n * 4, "a colour table");
+    if (!status && stage->ops->start)
+        status = stage->ops->start(stage->self, &state, err);
+    if (!status) {
+        status = stage->ops->run(stage->self, state, NULL, &in, &out, err);
+        if (stage->ops->stop)
+            stage->ops->stop(stage->self, state);
+    }
+    mill__free(in.data);
+    segment->table = out.data;
+    return status;
+}
+
+/* Where a stage goes: into the image segment that is open, or into a new one. */
+static mill_status place(mill__plan *plan, int index, bool *open, mill_error *err)
+{
+    const mill__stage *stage = &plan->stages[index];
+    mill__segment *last = plan->nsegments ? &plan->segments[plan->nsegments - 1] : NULL;
+    bool folded = *open && (last->table || last->out.layout == MILL_CHW); /* colour steps have begun */
+    bool viewable = stage->ops->view && (is_pixels(&stage->in) || (*open && !folded));
+
+    if (stage->ops == &mill__decode_ops) {
+        plan->segments[plan->nsegments++] =
+            (mill__segment){.image = true, .first = index + 1, .decodes = true, .out = stage->out};
+        *open = true;
+    } else if (viewable) {
+        if (!*open || folded) {
+            plan->segments[plan->nsegments++] = (mill__segment){.image = true, .first = index};
+            last = &plan->segments[plan->nsegments - 1];
+        }
+        *open = true;
+        last->nviews++;
+        last->out = stage->out;
+    } else if (*open && stage->ops == &mill__layout_ops) {
+        last->out = stage->out;
+    } else if (*open && stage->ops->flags & MILL_POINTWISE && mill_dtype_nbytes(stage->out.dtype) <= 4 &&
+               (last->table || last->out.dtype == MILL_U8)) {
+        last->out = stage->out;
+        return fold_pointwise(last, stage, err);
+    } else if (stage->ops->run) {
+        plan->segments[plan->nsegments++] = (mill__segment){.first = index, .out = stage->out};
+        *open = false;
+    } else {
+        return mill_fail(err, MILL_USAGE, "pipeline", "needs u8 hwc pixels; put decode before it");
+    }
+    return MILL_OK;
+}
+
+static mill_status check_output(mill__stage *stage, mill_error *err)
+{
+    const mill_type *out = &stage->out;
+    if (!mill_dtype_nbytes(out->dtype) || out->rank < 0 || out->rank > MILL_MAX_RANK)
+        return mill_fail(err, MILL_INTERNAL, "pipeline",
+                         "its plan() gave a type without dtype or with rank %d", out->rank);
+    if (mill__type_nbytes(out) == UINT64_MAX || mill__type_nbytes(out) > (uint64_t)1 << 46)
+        return mill_fail(err, MILL_LIMIT, "limit", "its output of one sample is beyond all memory");
+    if (!stage->ops->run && !stage->ops->view && stage->ops != &mill__decode_ops)
+        return mill_fail(err, MILL_INTERNAL, "pipeline", "it has neither run() nor view()");
+    return MILL_OK;
+}
+
+static mill_status compile_item(mill__plan *plan, const mill__item *item, mill_type *type, bool *open,
+                                mill_error *err)
+{
+    mill__stage *stage = &plan->stages[plan->nstages];
+    *stage = (mill__stage){.ops = item->ops, .in = *type, .out = *type};
+    mill_status status =
+        item->ops->plan(item->values, item->user, &stage->in, &stage->out, &stage->self, err);
+    if (status)
+        return status;
+    plan->nstages++;
+    status = check_output(stage, err);
+    if (!status)
+        status = place(plan, plan->nstages - 1, open, err);
+    *type = stage->out;
+    return status;
+}
+
+static void name_the_place(mill_error *err, int index, const char *name)
+{
+    if (!err)
+        return;
+    mill_error inner = *err;
+    snprintf(err->message, sizeof err->message, "transform %d, %s: %.400s", index + 1, name, inner.message);
+}
+
+static bool all_batched(const mill__plan *plan)
+{
+    for (int i = 0; i < plan->nstages; i++)
+        if (!(plan->stages[i].ops->flags & MILL_POINTWISE) || !plan->stages[i].ops->run)
+            return false;
+    for (int i = 0; i < plan->nsegments; i++)
+        if (plan->segments[i].image)
+            return false;
+    return plan->has_tensor && plan->fixed;
+}
+
+mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *input, mill__plan *plan,
+                               mill_error *err)
+{
+    size_t n = (size_t)pipeline->nitems + 1;
+    *plan = (mill__plan){.input = *input, .output = *input};
+    plan->stages = calloc(n, sizeof *plan->stages);
+    plan->segments = calloc(n, sizeof *plan->segments);
+    if (!plan->stages || !plan->segments) {
+        mill__plan_free(plan);
+        return mill__no_memory(err, n * sizeof *plan->stages, "a plan");
+    }
+    bool open = false;
+    for (int i = 0; i < pipeline->nitems; i++) {
+        const mill__item *item = &pipeline->items[i];
+        mill_status status = compile_item(plan, item, &plan->output, &open, err);
+        if (status) {
+            name_the_place(err, i, item->ops->name);
+            mill__plan_free(plan);
+            return status;
+        }
+    }
+    plan->has_tensor = plan->output.layout != MILL_ENCODED;
+    plan->fixed = is_fixed(&plan->output);
+    plan->row_nbytes = plan->fixed ? (size_t)mill__type_nbytes(&plan->output) : 0;
+    plan->batched = all_batched(plan);
+    return MILL_OK;
+}
+
+void mill__plan_free(mill__plan *plan)
+{
+    for (int i = 0; i < plan->nstages; i++)
+        if (plan->stages[i].ops->drop)
+            plan->stages[i].ops->drop(plan->stages[i].self);
+    for (int i = 0; i < plan->nsegments; i++)
+        mill__free(plan->segments[i].table);
+    free(plan->stages);
+    free(plan->segments);
+    *plan = (mill__plan){0};
+}

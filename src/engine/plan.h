@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/plan.h: a pipeline compiled for one type of sample: checked, immutable, shared by all threads.
+ *
+ * Transforms become segments. An image segment renders once: it decodes (or takes u8 pixels), composes the
+ * view transforms of the segment for the sample at hand, and sends each pixel through one colour table, into
+ * which all pointwise transforms that follow were folded. Anything else is a run segment: one transform, data
+ * in, data out. */
+#ifndef MILL_ENGINE_PLAN_H
+#define MILL_ENGINE_PLAN_H
+
+#include "base/params.h"
+#include <shardmill/pipeline.h>
+#include <stdbool.h>
+
+/* One transform of a pipeline, its arguments checked. */
+typedef struct mill__item {
+    const mill_transform_ops *ops;
+    void *user;
+    mill_value *values;
+} mill__item;
+
+struct mill_pipeline {
+    mill__item *items;
+    int nitems;
+    struct {
+        const mill_transform_ops *ops;
+        void *user;
+    } * custom;
+    int ncustom;
+    mill__buffer text; /* canonical; made on demand */
+};
+
+typedef struct mill__stage {
+    const mill_transform_ops *ops;
+    void *self;
+    mill_type in, out;
+} mill__stage;
+
+typedef struct mill__segment {
+    bool image; /* else a single run stage */
+    int first,
+        nviews;   /* image: stages first .. are its views (behind decode, if decodes); run: stage first */
+    bool decodes; /* image: begins with an encoded file, stage first - 1 being decode */
+    void *table;  /* image: colour table or NULL */
+    mill_type out;
+} mill__segment;
+
+typedef struct mill__plan {
+    mill_type input, output;
+    bool has_tensor;   /* false: samples stay what they are */
+    bool fixed;        /* output shape fully known */
+    bool batched;      /* nothing but pointwise stages on fixed shapes: n samples in one call */
+    size_t row_nbytes; /* of a fixed output */
+    mill__stage *stages;
+    int nstages;
+    mill__segment *segments;
+    int nsegments;
+} mill__plan;
+
+/* input: the type of one sample; MILL_ENCODED for named fields. Errors name the transform and its place. */
+mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *input, mill__plan *plan,
+                               mill_error *err);
+void mill__plan_free(mill__plan *plan);
+
+/* Bytes of one sample of type; 0 when its shape varies. UINT64_MAX on overflow. */
+uint64_t mill__type_nbytes(const mill_type *type);
+/* "f32 chw 3x224x224", "?" for axes that vary. */
+void mill__type_text(const mill_type *type, char *text, size_t nbytes);
+
+#endif

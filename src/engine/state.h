@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/state.h: the engine's own state, shared by its files. One mutex guards everything that is not said
+ * to be someone's alone.
+ *
+ *   input.c   opens shards and reads their blocks, strictly in order, as far ahead as depth and budget allow
+ *   step.c    what a compute thread can take up: steps; walking and transforming them; completing batches
+ *   team.c    the compute threads: the OpenMP task graph and the plain loop
+ *   engine.c  open, next, release, close */
+#ifndef MILL_ENGINE_STATE_H
+#define MILL_ENGINE_STATE_H
+
+#include "base/trace.h"
+#include "engine/engine.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef struct mill__shard mill__shard;
+
+/* A piece of a shard in memory. Alive until it is walked and the last step that looks into it is done. */
+typedef struct mill__block {
+    mill__shard *shard;
+    mill__io_request request;
+    uint8_t *memory;
+    size_t capacity;
+    size_t room;       /* in front of the bytes, for what the block before cut off */
+    size_t nbytes;     /* read */
+    bool last;         /* of its shard */
+    bool ready;        /* read, or failed */
+    bool joined;       /* at and left are set */
+    bool walked;       /* nothing more to take from it */
+    int steps;         /* that still look into it */
+    const uint8_t *at; /* the walk's: what is left of it */
+    size_t left;
+    struct mill__block *next;
+} mill__block;
+
+struct mill__shard {
+    struct mill__engine *engine;
+    size_t ordinal;
+    const mill__shard_name *name;
+    const mill_source_ops *source;
+    void *source_user;
+    const mill__format_ops *format;
+    mill__io_request request; /* open, close */
+    mill_error error;         /* of open */
+    mill_status status;
+    bool opened, kept; /* the open request is done; the shard need not be read */
+    bool handle_open;
+    void *handle;
+    mill_shard_info info;
+    uint64_t issued; /* bytes whose read was handed in */
+    bool all_issued;
+    mill__block *blocks, **blocks_end; /* in order, not walked yet */
+    int live_blocks;
+    /* the walk's alone (one walk at a time) */
+    void *walker;
+    mill__buffer carry;   /* bytes of a sample that the last block cut */
+    size_t carry_charged; /* of the budget, for carry */
+    size_t need;          /* bytes the cut sample is known to want */
+    uint64_t position;
+    bool walking, ended;
+    struct mill__slot *filling; /* batch that has free places */
+    int64_t sequence, delivered, samples;
+    int batches;         /* not yet released */
+    bool last_delivered; /* the consumer has had its last batch */
+    mill__shard *next;
+};
+
+typedef struct mill__slot {
+    mill__batch batch; /* first: a batch is its slot */
+    mill__shard *shard;
+} mill__slot;
+
+/* A walk over at most as many samples as a batch has places, then chunks of transforms. */
+typedef struct mill__step {
+    mill__block *block;
+    mill__shard *shard;
+    mill__slot *slot;
+    size_t first, count;
+    int chunks, next_chunk, left;
+    bool block_done, ended;
+    char token; /* what the tasks of the step depend on */
+    struct mill__step *next;
+} mill__step;
+
+struct mill__engine {
+    mill__engine_config config;
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* compute threads and driver */
+    pthread_cond_t out;  /* consumer */
+    pid_t pid;
+    mill__io *io;
+
+    /* limits, fixed at open */
+    uint64_t input_nbytes; /* budget of blocks */
+    size_t block_nbytes, max_sample_nbytes;
+    int max_active, max_blocks, chunks;
+    size_t places;              /* rows of a batch */
+    size_t batch_source_nbytes; /* a batch takes no more samples beyond this */
+
+    /* input */
+    mill__shard *shards, **shards_end; /* active ones, in order */
+    mill__shard *issuing;              /* the next to read from */
+    size_t next_ordinal;
+    int active, blocks, reads;
+    uint64_t input_used, peak_used, fixed_used, bytes_total;
+
+    /* output */
+    mill__slot *slots;
+    int nslots, free_slots;
+    size_t limit; /* shards to deliver: all, or fewer after stop_after */
+
+    /* compute */
+    mill__worker *workers;
+    mill__step *spare_steps;
+    int64_t steps, regions;
+    atomic_llong busy_ns; /* inside transforms, all threads */
+    atomic_bool stop;
+    mill_status failure; /* the engine itself broke */
+    mill_error failure_error;
+
+    /* team.c */
+    int pending, running, away, calls, burst; /* see there */
+    mill__step *walked, **walked_end;         /* loop executor: steps with chunks to give out */
+    bool serving;                             /* a driver works for this engine */
+};
+
+/* input.c; lock held unless said otherwise */
+void mill__input_pump(mill__engine *e);
+void mill__block_release(mill__engine *e, mill__block *block); /* one step less, or walked */
+void mill__shard_settle(mill__engine *e, mill__shard *shard);  /* close it if nothing needs it any more */
+void mill__input_discard(mill__engine *e, mill__shard *shard); /* what is not walked is not wanted */
+void mill__input_free(mill__engine *e);                        /* at close, I/O at rest */
+
+/* step.c; lock held for claim, can_claim, *_end; not held for walk and chunk */
+bool mill__can_claim(mill__engine *e);
+mill__step *mill__claim(mill__engine *e);
+void mill__walk(mill__engine *e, mill__step *step);
+void mill__walk_end(mill__engine *e, mill__step *step);
+void mill__chunk(mill__engine *e, mill__step *step, int chunk, int worker);
+void mill__chunk_end(mill__engine *e, mill__step *step, int chunk);
+bool mill__all_claimed(mill__engine *e); /* no shard will give another step */
+void mill__engine_fail(mill__engine *e, mill_status status, const mill_error *err);
+
+/* team.c */
+mill_status mill__team_start(mill__engine *e, mill_error *err);
+void mill__team_wait(mill__engine *e); /* until the driver has let go; stop is set; lock not held */
+const void *
+mill__team_cpus(void *cpu_set); /* fills a cpu_set_t with the union of the places, NULL: not bound */
+
+#endif

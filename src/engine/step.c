@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/step.c: the work itself. A step is claimed under the lock, walked by one thread, transformed in
+ * chunks by any, and its batch completed when nothing of it is outstanding. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/state.h"
+#include <stdlib.h>
+#include <string.h>
+
+void mill__engine_fail(mill__engine *e, mill_status status, const mill_error *err)
+{
+    if (!e->failure) {
+        e->failure = status;
+        e->failure_error = *err;
+    }
+    atomic_store(&e->stop, true);
+    pthread_cond_broadcast(&e->work);
+    pthread_cond_broadcast(&e->out);
+}
+
+/* ---- claiming ---- */
+
+/* The last free batch is kept for the oldest shard: it always gets on, so all others do in their turn. */
+static bool has_place(const mill__engine *e, const mill__shard *s, bool oldest)
+{
+    return s->filling || e->free_slots > 1 || (e->free_slots && oldest);
+}
+
+static mill__shard *startable(mill__engine *e)
+{
+    if (atomic_load_explicit(&e->stop, memory_order_relaxed))
+        return NULL;
+    bool oldest = true;
+    for (mill__shard *s = e->shards; s && s->ordinal < e->limit; s = s->next) {
+        if (s->ended)
+            continue;
+        if (!s->walking && s->blocks && s->blocks->ready && has_place(e, s, oldest))
+            return s;
+        oldest = false;
+    }
+    return NULL;
+}
+
+bool mill__can_claim(mill__engine *e)
+{
+    return startable(e) != NULL;
+}
+
+bool mill__all_claimed(mill__engine *e)
+{
+    if (atomic_load_explicit(&e->stop, memory_order_relaxed))
+        return true;
+    if (e->next_ordinal < e->limit)
+        return false;
+    for (mill__shard *s = e->shards; s && s->ordinal < e->limit; s = s->next)
+        if (!s->ended)
+            return false;
+    return true;
+}
+
+static mill__slot *take_slot(mill__engine *e, mill__shard *s)
+{
+    for (int i = 0; i < e->nslots; i++) {
+        mill__slot *slot = &e->slots[i];
+        if (slot->batch.state != MILL__BATCH_FREE)
+            continue;
+        slot->shard = s;
+        slot->batch.state = MILL__BATCH_FILLING;
+        slot->batch.shard = s->ordinal;
+        slot->batch.sequence = s->sequence++;
+        slot->batch.first = s->samples;
+        s->batches++;
+        e->free_slots--;
+        return slot;
+    }
+    return NULL;
+}
+
+mill__step *mill__claim(mill__engine *e)
+{
+    mill__shard *s = startable(e);
+    if (!s)
+        return NULL;
+    mill__step *step = e->spare_steps;
+    if (step)
+        e->spare_steps = step->next;
+    else
+        step = malloc(sizeof *step);
+    if (!step) {
+        mill_error err;
+        mill__engine_fail(e, mill__no_memory(&err, sizeof *step, "a step"), &err);
+        return NULL;
+    }
+    if (!s->filling)
+        s->filling = take_slot(e, s);
+    *step = (mill__step){.block = s->blocks, .shard = s, .slot = s->filling, .first = s->filling->batch.n};
+    size_t room = e->places - step->first;
+    step->chunks = room < (size_t)e->chunks ? (int)room : e->chunks;
+    step->left = step->chunks;
+    step->block->steps++;
+    s->walking = true;
+    e->steps++;
+    return step;
+}
+
+/* ---- walking ---- */
+
+static void shard_issue(mill__step *step, mill_severity severity, const char *kind, const char *reason,
+                        uint64_t offset, uint64_t nbytes)
+{
+    mill_issue issue = {.severity = severity,
+                        .key = "",
+                        .kind = kind,
+                        .reason = reason,
+                        .sample = -1,
+                        .offset = offset,
+                        .nbytes = nbytes};
+    mill__batch_issue(&step->slot->batch, &issue);
+}
+
+static void report_issue(void *self, const mill_issue *issue)
+{
+    mill__step *step = self;
+    mill__batch_issue(&step->slot->batch, issue);
+}
+
+/* A shard that cannot be read on: say so, and give up the rest of it. */
+static void give_up(mill__step *step, const mill_error *err)
+{
+    const mill__shard *s = step->shard;
+    uint64_t offset = err->offset == MILL_NO_OFFSET ? s->position : err->offset;
+    shard_issue(step, MILL_ERROR, err->kind[0] ? err->kind : "io", err->message,
+                s->opened && !s->status ? offset : MILL_NO_OFFSET,
+                s->info.nbytes > s->position ? s->info.nbytes - s->position : 0);
+    step->ended = true;
+}
+
+/* Put what the last block cut off in front of this block: into its room, or, where that is too small, both
+ * into the carry buffer, which then becomes the block's memory. */
+static bool join(mill__engine *e, mill__step *step)
+{
+    mill__block *b = step->block;
+    mill__shard *s = step->shard;
+    mill__buffer *carry = &s->carry;
+    uint8_t *bytes = b->memory + b->room;
+    b->joined = true;
+    b->at = bytes;
+    b->left = b->nbytes;
+    if (!carry->nbytes)
+        return true;
+    if (carry->nbytes <= b->room) {
+        b->at = memcpy(bytes - carry->nbytes, carry->data, carry->nbytes);
+        b->left += carry->nbytes;
+        carry->nbytes = 0;
+        return true;
+    }
+    size_t wanted = carry->nbytes + b->nbytes;
+    if (mill__buffer_reserve(carry, s->need > wanted ? s->need : wanted) ||
+        mill__buffer_append(carry, bytes, b->nbytes))
+        return false;
+    pthread_mutex_lock(&e->lock);
+    e->input_used += carry->capacity - b->capacity;
+    if (e->input_used + e->fixed_used > e->peak_used)
+        e->peak_used = e->input_used + e->fixed_used;
+    pthread_mutex_unlock(&e->lock);
+    mill__free(b->memory);
+    b->memory = carry->data;
+    b->capacity = carry->capacity;
+    b->room = 0;
+    b->at = carry->data;
+    b->left = carry->nbytes;
+    *carry = (mill__buffer){0};
+    return true;
+}
+
+static bool same_type(const mill_type *a, const mill_type *b)
+{
+    bool same = a->dtype == b->dtype && a->layout == b->layout && a->rank == b->rank;
+    for (int i = 0; same && i < a->rank; i++)
+        same = a->shape[i] == b->shape[i];
+    return same;
+}
+
+/* Every shard must hold what the plan was made for. Bytes that cannot be understood are the walker's to
+ * report. */
+static bool check_type(mill__engine *e, mill__step *step, const mill__window *window)
+{
+    mill_type type;
+    const mill_type *planned = &e->config.job.plan->input;
+    if (e->config.job.probe || step->shard->format->peek(window, &type, NULL) || same_type(&type, planned))
+        return true;
+    char here[96], there[96];
+    mill_error err;
+    mill__type_text(&type, here, sizeof here);
+    mill__type_text(planned, there, sizeof there);
+    mill_fail(&err, MILL_BAD_DATA, "shape", "samples are %s here and %s in the first shard", here, there);
+    give_up(step, &err);
+    return false;
+}
+
+static bool begin_block(mill__engine *e, mill__step *step)
+{
+    mill__block *b = step->block;
+    mill__shard *s = step->shard;
+    mill_error err;
+    if (s->kept || s->status) {
+        step->ended = true;
+        if (s->status)
+            give_up(step, &s->error);
+        return false;
+    }
+    if (b->request.status) {
+        give_up(step, &b->request.error);
+        return false;
+    }
+    if (b->request.got < b->nbytes) {
+        mill_fail(&err, MILL_BAD_DATA, "truncated",
+                  "the shard ends %zu bytes early: it has shrunk since it was opened",
+                  b->nbytes - b->request.got);
+        give_up(step, &err);
+        return false;
+    }
+    if (!join(e, step)) {
+        mill__no_memory(&err, s->carry.nbytes, "a sample that spans blocks");
+        give_up(step, &err);
+        return false;
+    }
+    mill__window window = {.data = b->at, .nbytes = b->left, .offset = s->position, .last = b->last};
+    return s->position || check_type(e, step, &window);
+}
+
+static void pass(mill__shard *s, mill__block *b, size_t used)
+{
+    s->position += used;
+    b->at += used;
+    b->left -= used;
+}
+
+static void end_of_shard(mill__step *step)
+{
+    mill__shard *s = step->shard;
+    step->ended = true;
+    if (s->position != s->info.nbytes)
+        shard_issue(step, MILL_ERROR, "internal", "the walk ended before the shard did; please report this",
+                    s->position, s->info.nbytes - s->position);
+}
+
+/* Keep what is left of a block for the next one. When nothing at all was taken from its memory, and nobody
+ * looks into it, the memory itself is kept: a sample that spans many blocks is not copied again for each. */
+static bool cut(mill__engine *e, mill__step *step)
+{
+    mill__block *b = step->block;
+    mill__shard *s = step->shard;
+    if (!b->left)
+        return true;
+    pthread_mutex_lock(&e->lock);
+    bool alone = b->steps == 1 && step->slot->batch.n == step->first && b->at == b->memory;
+    if (alone) {
+        s->carry = (mill__buffer){.data = b->memory, .nbytes = b->left, .capacity = b->capacity};
+        e->input_used -= b->capacity; /* charged again as carry when the walk ends */
+        b->memory = NULL;
+        b->capacity = 0;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return alone || !mill__buffer_append(&s->carry, b->at, b->left);
+}
+
+/* One sample into the batch; false: nothing more in this step. */
+static bool walk_one(mill__engine *e, mill__step *step, mill__sample *sample)
+{
+    mill__shard *s = step->shard;
+    mill__block *b = step->block;
+    const mill__report report = {.issue = report_issue, .self = step};
+    mill__window window = {.data = b->at, .nbytes = b->left, .offset = s->position, .last = b->last};
+    size_t used = 0, need = 0;
+    mill_error err;
+    mill__error_clear(&err);
+    mill_status status = s->format->next(s->walker, &window, &report, sample, &used, &need, &err);
+    if (status == MILL_OK || status == MILL_AGAIN || status == MILL_END)
+        pass(s, b, used);
+    if (status == MILL_OK) {
+        if (mill__batch_add(&step->slot->batch, sample, e->config.carry_all, e->config.carry_json))
+            return true;
+        mill__no_memory(&err, (size_t)sample->nbytes, "a sample");
+        give_up(step, &err);
+    } else if (status == MILL_AGAIN && !b->last) {
+        step->block_done = true;
+        s->need = need;
+        if (!cut(e, step)) {
+            mill__no_memory(&err, b->left, "a sample that spans blocks");
+            give_up(step, &err);
+        }
+    } else if (status == MILL_END) {
+        end_of_shard(step);
+    } else {
+        if (status == MILL_AGAIN)
+            mill_fail(&err, MILL_INTERNAL, "internal",
+                      "the walker wants more than the shard has; please report this");
+        give_up(step, &err);
+    }
+    return false;
+}
+
+void mill__walk(mill__engine *e, mill__step *step)
+{
+    if (atomic_load_explicit(&e->stop, memory_order_relaxed))
+        return;
+    int64_t begin = mill__trace_now(e->config.trace);
+    if (step->block->joined || begin_block(e, step)) {
+        mill__sample sample;
+        mill__batch *batch = &step->slot->batch;
+        while (batch->n < e->places && (batch->n == 0 || batch->source_nbytes < e->batch_source_nbytes))
+            if (!walk_one(e, step, &sample))
+                break;
+    }
+    mill__trace_span(e->config.trace, "walk", begin, "\"shard\":%zu,\"samples\":%zu", step->shard->ordinal,
+                     step->slot->batch.n - step->first);
+}
+
+static void check_complete(mill__engine *e, mill__slot *slot)
+{
+    if (!slot->batch.closed || slot->batch.pending || slot->batch.state != MILL__BATCH_FILLING)
+        return;
+    slot->batch.state = MILL__BATCH_COMPLETE;
+    pthread_cond_signal(&e->out);
+}
+
+static void close_batch(mill__engine *e, mill__step *step, bool last)
+{
+    mill__shard *s = step->shard;
+    mill__batch *batch = &step->slot->batch;
+    batch->closed = true;
+    batch->last = last;
+    batch->kept = s->kept;
+    batch->shard_nbytes = s->info.nbytes;
+    batch->shard_mtime_ns = s->info.mtime_ns;
+    batch->walked = s->position;
+    s->filling = NULL;
+    check_complete(e, step->slot);
+}
+
+void mill__walk_end(mill__engine *e, mill__step *step)
+{
+    mill__shard *s = step->shard;
+    mill__batch *batch = &step->slot->batch;
+    step->count = batch->n - step->first;
+    batch->pending += step->count;
+    s->samples += (int64_t)step->count;
+    s->walking = false;
+    e->input_used += s->carry.capacity - s->carry_charged;
+    s->carry_charged = s->carry.capacity;
+    if (step->block_done || step->ended) {
+        s->blocks = step->block->next;
+        if (!s->blocks)
+            s->blocks_end = &s->blocks;
+        step->block->walked = true;
+    }
+    if (step->ended) {
+        s->ended = true;
+        mill__input_discard(e, s);
+        close_batch(e, step, true);
+        pthread_cond_broadcast(&e->work); /* perhaps all is claimed now */
+    } else if (batch->n == e->places || batch->source_nbytes >= e->batch_source_nbytes) {
+        close_batch(e, step, false);
+    }
+    pthread_cond_signal(&e->work); /* the shard can give another step */
+    mill__input_pump(e);
+}
+
+/* ---- transforming ---- */
+
+static size_t chunk_begin(const mill__step *step, int chunk)
+{
+    return step->count * (size_t)chunk / (size_t)step->chunks;
+}
+
+void mill__chunk(mill__engine *e, mill__step *step, int chunk, int worker)
+{
+    size_t begin = chunk_begin(step, chunk), end = chunk_begin(step, chunk + 1);
+    if (begin == end || atomic_load_explicit(&e->stop, memory_order_relaxed))
+        return;
+    int64_t traced = mill__trace_now(e->config.trace), start = mill__now_ns();
+    mill__worker_rows(&e->workers[worker], &step->slot->batch, step->first + begin, step->first + end);
+    atomic_fetch_add_explicit(&e->busy_ns, mill__now_ns() - start, memory_order_relaxed);
+    mill__trace_span(e->config.trace, "transform", traced, "\"shard\":%zu,\"first\":%lld,\"samples\":%zu",
+                     step->shard->ordinal,
+                     (long long)(step->slot->batch.first + (int64_t)(step->first + begin)), end - begin);
+}
+
+void mill__chunk_end(mill__engine *e, mill__step *step, int chunk)
+{
+    mill__slot *slot = step->slot;
+    slot->batch.pending -= chunk_begin(step, chunk + 1) - chunk_begin(step, chunk);
+    if (--step->left == 0) {
+        mill__shard *s = step->shard;
+        mill__block *b = step->block;
+        b->steps--;
+        mill__block_release(e, b);
+        step->next = e->spare_steps;
+        e->spare_steps = step;
+        check_complete(e, slot);
+        mill__shard_settle(e, s);
+        mill__input_pump(e);
+    } else {
+        check_complete(e, slot);
+    }
+}

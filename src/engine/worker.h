@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/worker.h: one compute thread's hands: decoder, scratch, transform states; and what it does with a
+ * sample. */
+#ifndef MILL_ENGINE_WORKER_H
+#define MILL_ENGINE_WORKER_H
+
+#include "engine/batch.h"
+#include "engine/plan.h"
+#include "transform/image.h"
+#include <stdatomic.h>
+
+/* What is the same for all samples of a run. */
+typedef struct mill__job {
+    const mill__plan *plan;
+    uint64_t seed, epoch, max_pixels;
+    uint64_t scratch_nbytes; /* a thread's limit */
+    bool encode;             /* image outputs leave as JPEG */
+    int quality, subsampling;
+    bool keep_image; /* carry the image field as it is (no tensor to encode) */
+    int probe;       /* 1: image headers, 2: whole images; 0 unless inspecting */
+} mill__job;
+
+typedef struct mill__worker {
+    const mill__job *job;
+    mill__renderer *renderer;
+    void **states; /* one a stage */
+    unsigned char *started;
+    mill__buffer *scratch; /* used in turn; reset for each sample */
+    int nscratch, scratch_used;
+    uint64_t scratch_held;
+    bool feeding;        /* team.c: inside feed() */
+    mill__sample sample; /* the one at hand, whole again */
+} mill__worker;
+
+void mill__worker_init(mill__worker *worker, const mill__job *job); /* allocates nothing */
+void mill__worker_end(mill__worker *worker);
+
+/* Transform rows [begin, end) of batch, shard number shard. A bad sample gets status and error, its tensor
+ * zeros. */
+void mill__worker_rows(mill__worker *worker, mill__batch *batch, size_t begin, size_t end);
+
+#endif
