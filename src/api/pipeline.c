@@ -135,14 +135,7 @@ const char *mill_pipeline_text(mill_pipeline *p)
 {
     if (p->text.data)
         return (const char *)p->text.data;
-    int failed = mill__buffer_reserve(&p->text, 1);
-    for (int i = 0; i < p->nitems && !failed; i++) {
-        const mill__item *item = &p->items[i];
-        failed =
-            (i && mill__buffer_append(&p->text, " | ", 3)) ||
-            mill__params_text(item->ops->name, item->ops->params, item->ops->nparams, item->values, &p->text);
-    }
-    if (failed || mill__buffer_append(&p->text, "", 1)) {
+    if (mill__pipeline_print(p, &p->text)) {
         mill__buffer_free(&p->text);
         return NULL;
     }

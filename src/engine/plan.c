@@ -165,6 +165,17 @@ static bool all_batched(const mill__plan *plan)
     return plan->has_tensor && plan->fixed;
 }
 
+int mill__pipeline_print(const mill_pipeline *pipeline, mill__buffer *out)
+{
+    int failed = mill__buffer_reserve(out, 1);
+    for (int i = 0; i < pipeline->nitems && !failed; i++) {
+        const mill__item *item = &pipeline->items[i];
+        failed = (i && mill__buffer_append(out, " | ", 3)) ||
+                 mill__params_text(item->ops->name, item->ops->params, item->ops->nparams, item->values, out);
+    }
+    return failed || mill__buffer_append(out, "", 1) ? -1 : 0;
+}
+
 mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *input, mill__plan *plan,
                                mill_error *err)
 {
@@ -172,7 +183,10 @@ mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *i
     *plan = (mill__plan){.input = *input, .output = *input};
     plan->stages = calloc(n, sizeof *plan->stages);
     plan->segments = calloc(n, sizeof *plan->segments);
-    if (!plan->stages || !plan->segments) {
+    mill__buffer text = {0};
+    int failed = mill__pipeline_print(pipeline, &text);
+    plan->text = (char *)text.data;
+    if (!plan->stages || !plan->segments || failed) {
         mill__plan_free(plan);
         return mill__no_memory(err, n * sizeof *plan->stages, "a plan");
     }
@@ -200,6 +214,7 @@ void mill__plan_free(mill__plan *plan)
             plan->stages[i].ops->drop(plan->stages[i].self);
     for (int i = 0; i < plan->nsegments; i++)
         mill__free(plan->segments[i].table);
+    mill__free(plan->text);
     free(plan->stages);
     free(plan->segments);
     *plan = (mill__plan){0};

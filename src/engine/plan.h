@@ -47,6 +47,7 @@ typedef struct mill__segment {
 
 typedef struct mill__plan {
     mill_type input, output;
+    char *text;        /* of the pipeline, canonical */
     bool has_tensor;   /* false: samples stay what they are */
     bool fixed;        /* output shape fully known */
     bool batched;      /* nothing but pointwise stages on fixed shapes: n samples in one call */
@@ -60,6 +61,8 @@ typedef struct mill__plan {
 /* input: the type of one sample; MILL_ENCODED for named fields. Errors name the transform and its place. */
 mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *input, mill__plan *plan,
                                mill_error *err);
+/* The pipeline's canonical text into out; 0, or -1 without memory. */
+int mill__pipeline_print(const mill_pipeline *pipeline, mill__buffer *out);
 void mill__plan_free(mill__plan *plan);
 
 /* Bytes of one sample of type; 0 when its shape varies. UINT64_MAX on overflow. */

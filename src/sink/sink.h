@@ -24,10 +24,10 @@ typedef struct mill__row {
     mill__buffer blob;       /* carried fields and encoded image, one after another */
     int ncarried;
     mill__carried *carried; /* ncarried of them */
-    mill_status status; /* not MILL_OK: a bad sample, reason in error */
+    mill_status status;     /* not MILL_OK: a bad sample, reason in error */
     mill_error *error;
     int width, height, channels; /* of the encoded image, when probed */
-    const mill__field *fields;   /* as walked: names, sizes, offsets; data only while it is being transformed */
+    const mill__field *fields; /* as walked: names, sizes, offsets; data only while it is being transformed */
     int nfields;
 } mill__row;
 
@@ -50,6 +50,7 @@ typedef struct mill__sink_ops {
     const char *summary;
     /* Whether a plan's output suits; a clear message if not. */
     mill_status (*check)(const mill__sink_config *config, mill_error *err);
+    bool carries_json;  /* json fields are wanted beside the tensor */
     bool wants_encoded; /* images are wanted as JPEG (encoded on compute threads), all fields carried through
                          */
     /* Begin output shard name. write() takes rows in order, bad ones included (policy says what becomes of
