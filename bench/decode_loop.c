@@ -2,9 +2,10 @@
 /* bench/decode_loop.c: the reference of bench-eval: a bare libjpeg-turbo loop that decodes every .jpg of the
  * given tar files at full size, files in memory, one OpenMP loop over all images, nothing else. Prints images
  * a second. decode_loop THREADS REPEATS FILE.tar ... */
+#include <stdio.h> /* jpeglib.h wants it first */
+
 #include <jpeglib.h>
 #include <omp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
