@@ -78,7 +78,7 @@ static void *serve(void *arg)
     mill__pool *pool = arg;
     char name[16];
     pthread_mutex_lock(&pool->mutex);
-    snprintf(name, sizeof name, "mill-io-%d", ++pool->nnamed);
+    snprintf(name, sizeof name, "mill-io-%d", ++pool->nnamed % 10000);
     pthread_mutex_unlock(&pool->mutex);
     mill__io_thread_begin(pool->io, name);
     for (mill__io_request *r = take(pool); r; r = take(pool)) {
