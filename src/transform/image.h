@@ -14,6 +14,8 @@
  *
  * crop lies within the source. clip and canvas are rectangles in the coordinates of the resized crop; clip
  * lies within it; canvas may be anything. Canvas pixels outside of clip are fill. */
+#define MILL__VIEW_MAX ((int64_t)1 << 30) /* no side of a view is longer, and nothing lies farther off */
+
 typedef struct mill__rect {
     int64_t x, y, width, height;
 } mill__rect;

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* transform/render.c: from source rows to the target: resample, colour table, store. */
+#include "transform/render.h"
+#include "base/error.h"
+#include <string.h>
+
+/* ---- store ---- */
+
+static void store(mill__renderer *r, int64_t x, int64_t y, const uint8_t *pixels, int64_t n)
+{
+    const mill__pass *pass = &r->pass;
+    const mill__target *target = &pass->target;
+    uint8_t *data = target->data;
+    size_t at = (size_t)y * (size_t)pass->width + (size_t)(pass->flip ? pass->width - x - n : x);
+    if (target->layout == MILL_CHW)
+        r->kernels->store_chw(data + at * pass->entry_nbytes, (size_t)pass->width * (size_t)pass->height,
+                              pixels, (size_t)n, target->channels, target->table, pass->entry_nbytes,
+                              pass->flip);
+    else
+        r->kernels->store_hwc(data + at * pass->entry_nbytes * (size_t)target->channels, pixels, (size_t)n,
+                              target->channels, target->table, pass->entry_nbytes, pass->flip);
+}
+
+/* Everything of the canvas that clip leaves open. */
+static mill_status store_fill(mill__renderer *r, uint8_t fill, mill_error *err)
+{
+    const mill__pass *pass = &r->pass;
+    const mill__rect *clip = &pass->clip;
+    int64_t right = pass->x + clip->width, bottom = pass->y + clip->height;
+    if (clip->width == pass->width && clip->height == pass->height)
+        return MILL_OK;
+    uint64_t nbytes = (uint64_t)pass->width * (uint64_t)pass->target.channels;
+    mill_status status = mill__reserve(r, &r->line, nbytes, "a row of padding", err);
+    if (status)
+        return status;
+    memset(r->line.data, fill, (size_t)nbytes);
+    for (int64_t y = 0; y < pass->height; y++) {
+        if (y < pass->y || y >= bottom) {
+            store(r, 0, y, r->line.data, pass->width);
+            continue;
+        }
+        store(r, 0, y, r->line.data, pass->x);
+        store(r, right, y, r->line.data, pass->width - right);
+    }
+    return MILL_OK;
+}
+
+/* ---- plan ---- */
+
+/* The inputs that outputs first .. first + n - 1 use: where they begin, and how many. */
+static void span_of(const mill__coefficients *c, int64_t first, int64_t n, int64_t *begin, int64_t *count)
+{
+    *begin = first;
+    *count = n;
+    if (!c)
+        return;
+    int64_t end = 0;
+    *begin = c->in;
+    for (int64_t i = first; i < first + n; i++) {
+        int64_t low = c->bounds[2 * i], high = low + c->bounds[2 * i + 1];
+        *begin = low < *begin ? low : *begin;
+        end = high > end ? high : end;
+    }
+    *count = end - *begin;
+}
+
+static mill_status choose_weights(mill__renderer *r, const mill_view *view, mill_error *err)
+{
+    mill__pass *pass = &r->pass;
+    mill_status status = MILL_OK;
+    if (view->resized_width != view->crop.width)
+        status = mill__coefficients_for(r, view->crop.width, view->resized_width, view->filter, &pass->across,
+                                        err);
+    if (!status && view->resized_height != view->crop.height)
+        status = mill__coefficients_for(r, view->crop.height, view->resized_height, view->filter, &pass->down,
+                                        err);
+    if (status)
+        return status;
+    int64_t x, y;
+    span_of(pass->across, pass->clip.x, pass->clip.width, &x, &pass->need.width);
+    span_of(pass->down, pass->clip.y, pass->clip.height, &y, &pass->need.height);
+    pass->need.x = view->crop.x + x;
+    pass->need.y = view->crop.y + y;
+    return MILL_OK;
+}
+
+static mill_status take_rows(mill__renderer *r, mill_error *err)
+{
+    mill__pass *pass = &r->pass;
+    pass->row_nbytes = (size_t)pass->clip.width * (size_t)pass->target.channels;
+    pass->stride = (pass->row_nbytes + MILL__RESAMPLE_SLACK + 63) & ~(size_t)63;
+    uint64_t nrows = pass->down ? pass->down->longest : 1;
+    mill_status status = mill__reserve(r, &r->line, pass->stride, "a row of pixels", err);
+    if (!status)
+        status = mill__reserve(r, &r->ring, nrows * pass->stride, "rows of pixels", err);
+    if (!status)
+        status = mill__reserve(r, &r->window, nrows * sizeof(uint8_t *), "rows of pixels", err);
+    if (status || !pass->across)
+        return status;
+    uint64_t n = 2 * (uint64_t)pass->clip.width;
+    status = mill__reserve(r, &r->bounds, n * sizeof(int32_t), "resize weights", err);
+    if (status)
+        return status;
+    int32_t *bounds = (int32_t *)(void *)r->bounds.data;
+    memcpy(bounds, pass->across->bounds + 2 * pass->clip.x, n * sizeof *bounds);
+    for (uint64_t i = 0; i < n; i += 2)
+        bounds[i] -= (int32_t)(pass->need.x - pass->crop.x);
+    return MILL_OK;
+}
+
+static mill_status check(const mill_view *view, const mill__target *target, mill_error *err)
+{
+    if (target->channels != 1 && target->channels != 3)
+        return mill_fail(err, MILL_INTERNAL, "render", "images of %d channels cannot be rendered",
+                         target->channels);
+    if (!target->table && target->dtype != MILL_U8)
+        return mill_fail(err, MILL_INTERNAL, "render", "%s pixels cannot be stored without a colour table",
+                         mill_dtype_name(target->dtype));
+    if (target->layout != MILL_HWC && target->layout != MILL_CHW)
+        return mill_fail(err, MILL_INTERNAL, "render", "images are stored as hwc or chw only");
+    if (view->canvas.width < 1 || view->canvas.height < 1)
+        return mill_fail(err, MILL_INTERNAL, "render", "an image of no width or height cannot be rendered");
+    return MILL_OK;
+}
+
+mill_status mill__render_begin(mill__renderer *r, const mill_view *view, const mill__target *target,
+                               mill_error *err)
+{
+    mill_status status = check(view, target, err);
+    if (status)
+        return status;
+    r->renderings++;
+    r->pass = (mill__pass){.target = *target,
+                           .width = view->canvas.width,
+                           .height = view->canvas.height,
+                           .entry_nbytes = mill_dtype_nbytes(target->dtype),
+                           .flip = view->flip,
+                           .clip = view->clip,
+                           .x = view->clip.x - view->canvas.x,
+                           .y = view->clip.y - view->canvas.y,
+                           .crop = view->crop,
+                           .next = view->clip.y};
+    status = store_fill(r, view->fill, err);
+    if (status || !view->clip.width || !view->clip.height)
+        return status;
+    status = choose_weights(r, view, err);
+    return status ? status : take_rows(r, err);
+}
+
+/* ---- rows ---- */
+
+static const uint8_t *ring_row(mill__renderer *r, int64_t y)
+{
+    return r->ring.data + (uint64_t)y % r->pass.down->longest * r->pass.stride;
+}
+
+/* Make and store row pass.next of clip; the ring holds its window. */
+static void make_row(mill__renderer *r)
+{
+    mill__pass *pass = &r->pass;
+    const mill__coefficients *down = pass->down;
+    int64_t first = down->bounds[2 * pass->next], count = down->bounds[2 * pass->next + 1];
+    const int32_t *weights = down->weights + (size_t)pass->next * down->taps;
+    const uint8_t *made = r->line.data;
+    if (count == 1 && weights[0] == 1 << MILL__RESAMPLE_BITS) {
+        made = ring_row(r, first);
+    } else {
+        const uint8_t **window = (const uint8_t **)(void *)r->window.data;
+        for (int64_t t = 0; t < count; t++)
+            window[t] = ring_row(r, first + t);
+        r->kernels->resample_column(r->line.data, window, pass->row_nbytes, weights, (size_t)count);
+    }
+    store(r, pass->x, pass->y + pass->next - pass->clip.y, made, pass->clip.width);
+    pass->next++;
+}
+
+void mill__render_row(mill__renderer *r, int64_t y, const uint8_t *row)
+{
+    mill__pass *pass = &r->pass;
+    const mill__coefficients *across = pass->across, *down = pass->down;
+    int64_t end = pass->clip.y + pass->clip.height;
+    y -= pass->crop.y;
+    if (pass->next >= end || (down && y < down->bounds[2 * pass->next]))
+        return;
+    uint8_t *out = down ? r->ring.data + (uint64_t)y % down->longest * pass->stride : r->line.data;
+    if (across)
+        r->kernels->resample_row(out, row, (size_t)pass->clip.width, pass->target.channels,
+                                 (const int32_t *)(const void *)r->bounds.data,
+                                 across->weights + (size_t)pass->clip.x * across->taps, across->taps);
+    else if (down)
+        memcpy(out, row, pass->row_nbytes);
+    if (!down) {
+        store(r, pass->x, pass->y + pass->next - pass->clip.y, across ? out : row, pass->clip.width);
+        pass->next++;
+        return;
+    }
+    while (pass->next < end &&
+           down->bounds[2 * pass->next] + down->bounds[2 * pass->next + 1] <= (int32_t)y + 1)
+        make_row(r);
+}
+
+mill_status mill__render_frame(mill__renderer *r, const uint8_t *pixels, int64_t x, int64_t y, int64_t width,
+                               int64_t height, mill_error *err)
+{
+    const mill__rect *need = &r->pass.need;
+    size_t c = (size_t)r->pass.target.channels, stride = (size_t)width * c, n = (size_t)need->width * c;
+    size_t total = stride * (size_t)height;
+    for (int64_t i = need->y; i < need->y + need->height; i++) {
+        size_t at = (size_t)(i - y) * stride + (size_t)(need->x - x) * c;
+        const uint8_t *row = pixels + at;
+        if (total - at < n + MILL__RESAMPLE_SLACK) { /* kernels would read behind the end */
+            mill_status status = mill__reserve(r, &r->row, n + MILL__RESAMPLE_SLACK, "a row of pixels", err);
+            if (status)
+                return status;
+            memcpy(r->row.data, row, n);
+            memset(r->row.data + n, 0, MILL__RESAMPLE_SLACK);
+            row = r->row.data;
+        }
+        mill__render_row(r, i, row);
+    }
+    return MILL_OK;
+}
+
+mill_status mill__pixels_render(mill__renderer *r, const uint8_t *pixels, int channels, const mill_view *view,
+                                const mill__target *target, mill_error *err)
+{
+    if (channels != target->channels)
+        return mill_fail(err, MILL_INTERNAL, "render", "%d channels cannot be rendered into %d", channels,
+                         target->channels);
+    mill_status status = mill__render_begin(r, view, target, err);
+    if (status)
+        return status;
+    return mill__render_frame(r, pixels, 0, 0, view->source_width, view->source_height, err);
+}
