@@ -54,8 +54,9 @@ typedef struct mill__sink_ops {
     bool wants_encoded; /* images are wanted as JPEG (encoded on compute threads), all fields carried through
                          */
     /* Begin output shard name. write() takes rows in order, bad ones included (policy says what becomes of
-     * them). finish() completes: flush, header, fsync, rename, and lists the files (malloc'd). abandon()
-     * leaves nothing. */
+     * them). finish() completes: flush, header, fsync, rename, and lists the files (malloc'd; free with
+     * mill__output_files_free). It ends the shard, also when it fails: then no file of it stays behind under
+     * a temporary name. abandon() ends it and leaves nothing. */
     mill_status (*begin)(const mill__sink_config *config, const char *name, void **shard, mill_error *err);
     mill_status (*write)(void *shard, const mill__row *rows, size_t n, mill_error *err);
     mill_status (*finish)(void *shard, mill__output_file **files, size_t *nfiles, mill_error *err);
@@ -71,11 +72,14 @@ mill_status mill__file_write(mill__file *file, const void *data, size_t nbytes, 
  * finish, once, with as many bytes as were reserved by mill__file_reserve right after create. */
 mill_status mill__file_reserve(mill__file *file, size_t nbytes, mill_error *err);
 mill_status mill__file_front(mill__file *file, const void *data, size_t nbytes, mill_error *err);
+/* Both end the files, also on failure. Several of one folder: all are synced before any is renamed. */
 mill_status mill__file_finish(mill__file *file, mill__output_file *out,
                               mill_error *err); /* fsync, rename, fsync folder */
-void mill__file_abandon(mill__file *file);      /* NULL is fine */
+mill_status mill__files_finish(mill__file *const *files, size_t n, mill__output_file *out, mill_error *err);
+void mill__file_abandon(mill__file *file); /* NULL is fine */
+void mill__output_files_free(mill__output_file *files, size_t n);
 
-/* ---- manifest.c (the only file that includes jansson.h) ---- */
+/* ---- manifest.c ---- */
 typedef struct mill__manifest mill__manifest;
 typedef struct mill__manifest_shard { /* what the manifest says of one input shard */
     const char *name, *locator;
@@ -92,10 +96,13 @@ typedef struct mill__manifest_shard { /* what the manifest says of one input sha
  * that differs. */
 mill_status mill__manifest_open(mill__manifest **m, const char *folder, const char *const *settings,
                                 mill_error *err);
-/* Whether shard i was finished: same name, locator, size and mtime, and its files there with their sizes.
- * Fills *out if so. */
+/* Whether a shard was finished: same name, locator, size and mtime, and its files there with their sizes.
+ * Fills *out if so; what it points to stays until the next call of this function or close. */
 bool mill__manifest_finished(mill__manifest *m, const char *name, const char *locator, uint64_t nbytes,
                              int64_t mtime_ns, mill__manifest_shard *out);
+/* Shard index of the data set is finished: kept ones are added too (*out of mill__manifest_finished will do).
+ * What an earlier run finished and this one has not come to yet stays in the manifest until it is complete.
+ */
 mill_status mill__manifest_add(mill__manifest *m, size_t index, const mill__manifest_shard *shard,
                                mill_error *err);
 /* Write it (temporary name, fsync, rename). Shards are in data-set order; complete tells a finished run.

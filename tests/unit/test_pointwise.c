@@ -172,7 +172,7 @@ static void random_elements(void *data, mill_dtype dtype, size_t n)
 
 static mill_value number(double f)
 {
-    return (mill_value){.f = f, .i = (int64_t)f, .n = 1, .text = ""};
+    return (mill_value){.f = f, .n = 1, .text = ""};
 }
 
 static mill_value numbers(const double *list, int n)
