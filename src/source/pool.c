@@ -76,7 +76,7 @@ static mill__io_request *take(mill__pool *pool)
 static void *serve(void *arg)
 {
     mill__pool *pool = arg;
-    char name[16];
+    char name[24];
     pthread_mutex_lock(&pool->mutex);
     snprintf(name, sizeof name, "mill-io-%d", ++pool->nnamed % 10000);
     pthread_mutex_unlock(&pool->mutex);
