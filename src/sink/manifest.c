@@ -20,7 +20,7 @@
 typedef struct record {
     char *name, *text;
     bool confirmed; /* found finished in this run */
-    bool added;     /* its place is among the added ones */
+    bool obsolete;  /* added again in this run, or found not to be finished any more */
 } record;
 
 struct mill__manifest {
@@ -233,12 +233,11 @@ bool mill__manifest_finished(mill__manifest *m, const char *name, const char *lo
         return false;
     const mill__manifest_shard *shard = &m->answer.shard;
     uint64_t stored_nbytes = nbytes > INT64_MAX ? INT64_MAX : nbytes;
-    if (!same_text(shard->locator, locator) || shard->nbytes != stored_nbytes ||
-        shard->mtime_ns != mtime_ns || !files_are_there(m, shard))
-        return false;
-    r->confirmed = true;
+    r->confirmed = same_text(shard->locator, locator) && shard->nbytes == stored_nbytes &&
+                   shard->mtime_ns == mtime_ns && files_are_there(m, shard);
+    r->obsolete = !r->confirmed;
     *out = *shard;
-    return true;
+    return r->confirmed;
 }
 
 static bool grow_added(mill__manifest *m, size_t index)
@@ -265,7 +264,7 @@ mill_status mill__manifest_add(mill__manifest *m, size_t index, const mill__mani
     }
     record *r = find(m, shard->name);
     if (r)
-        r->added = true;
+        r->obsolete = true;
     free(m->added[index]);
     m->added[index] = text;
     return MILL_OK;
@@ -308,7 +307,7 @@ static mill_status put_all(const mill__manifest *m, writer *w, bool complete, mi
         if (m->added[i])
             status = put_shard(w, m->added[i], err);
     for (size_t i = 0; i < m->nloaded && !status; i++)
-        if (!m->loaded[i].added && (m->loaded[i].confirmed || !complete))
+        if (!m->loaded[i].obsolete && (m->loaded[i].confirmed || !complete))
             status = put_shard(w, m->loaded[i].text, err);
     if (!status)
         status = put(w, "]}", err);
