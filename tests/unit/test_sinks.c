@@ -313,8 +313,9 @@ END_TEST
 
 START_TEST(npy_of_no_rows_is_a_file_of_no_rows)
 {
+    mill__row none;
     mill__sink_config config = config_of(vector, MILL_POLICY_SUBSTITUTE);
-    ck_assert_uint_eq(write_shard(&mill__sink_npy, &config, NULL, 0), 3);
+    ck_assert_uint_eq(write_shard(&mill__sink_npy, &config, &none, 0), 3);
     expect_npy("s.data.npy", "<f4", "(0, 3)", "", 0);
     expect_npy("s.mask.npy", "|u1", "(0,)", "", 0);
     expect_text("s.keys.txt", "");
