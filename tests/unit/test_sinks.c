@@ -313,7 +313,7 @@ END_TEST
 
 START_TEST(npy_of_no_rows_is_a_file_of_no_rows)
 {
-    mill__row none;
+    mill__row none = {0};
     mill__sink_config config = config_of(vector, MILL_POLICY_SUBSTITUTE);
     ck_assert_uint_eq(write_shard(&mill__sink_npy, &config, &none, 0), 3);
     expect_npy("s.data.npy", "<f4", "(0, 3)", "", 0);
