@@ -140,10 +140,10 @@ static inline int64_t clip_i64(int64_t x, int64_t low, int64_t high)
 #define LOOP(name, out_type, in_type, expression)                                                            \
     static void name(void *restrict to, const void *restrict from, size_t n)                                 \
     {                                                                                                        \
-        out_type *out = to;                                                                                  \
-        const in_type *in = from;                                                                            \
+        __typeof__(out_type) *out = to;                                                                      \
+        const __typeof__(in_type) *in = from;                                                                \
         for (size_t i = 0; i < n; i++) {                                                                     \
-            in_type x = in[i];                                                                               \
+            __typeof__(in_type) x = in[i];                                                                   \
             out[i] = (out_type)(expression);                                                                 \
         }                                                                                                    \
     }

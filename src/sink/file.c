@@ -30,7 +30,8 @@ static void discard(mill__file *file)
 {
     if (file->fd >= 0)
         close(file->fd);
-    mill__hash_free(file->hash);
+    if (file->hash)
+        mill__hash_free(file->hash);
     mill__buffer_free(&file->pending);
     free(file->folder);
     free(file->name);
@@ -39,32 +40,32 @@ static void discard(mill__file *file)
     free(file);
 }
 
-mill_status mill__file_create(mill__file **out, const char *folder, const char *name, mill_error *err)
+mill_status mill__file_create(mill__file **file, const char *folder, const char *name, mill_error *err)
 {
-    mill__file *file = calloc(1, sizeof *file);
-    if (!file)
-        return mill__no_memory(err, sizeof *file, "an output file");
-    file->fd = -1;
-    file->folder = strdup(folder);
-    file->name = strdup(name);
-    if (asprintf(&file->path, "%s/%s", folder, name) < 0)
-        file->path = NULL;
-    if (asprintf(&file->partial, "%s/%s.partial", folder, name) < 0)
-        file->partial = NULL;
-    file->hash = mill__hash_new();
-    if (!file->folder || !file->name || !file->path || !file->partial || !file->hash) {
-        discard(file);
+    mill__file *created = calloc(1, sizeof *created);
+    if (!created)
+        return mill__no_memory(err, sizeof *created, "an output file");
+    created->fd = -1;
+    created->folder = strdup(folder);
+    created->name = strdup(name);
+    if (asprintf(&created->path, "%s/%s", folder, name) < 0)
+        created->path = NULL;
+    if (asprintf(&created->partial, "%s/%s.partial", folder, name) < 0)
+        created->partial = NULL;
+    created->hash = mill__hash_new();
+    if (!created->folder || !created->name || !created->path || !created->partial || !created->hash) {
+        discard(created);
         return mill__no_memory(err, strlen(folder) + strlen(name), "an output file");
     }
     do
-        file->fd = open(file->partial, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    while (file->fd < 0 && errno == EINTR);
-    if (file->fd < 0) {
-        mill_status status = mill__fail_os(err, errno, "cannot create output file \"%s\"", file->partial);
-        discard(file);
+        created->fd = open(created->partial, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    while (created->fd < 0 && errno == EINTR);
+    if (created->fd < 0) {
+        mill_status status = mill__fail_os(err, errno, "cannot create output file \"%s\"", created->partial);
+        discard(created);
         return status;
     }
-    *out = file;
+    *file = created;
     return MILL_OK;
 }
 

@@ -20,15 +20,14 @@
 typedef struct record {
     char *name, *text;
     bool confirmed; /* found finished in this run */
-    bool added;     /* its place is among the added ones */
+    bool obsolete;  /* added again in this run, or found not to be finished any more */
 } record;
 
 struct mill__manifest {
     char *folder, *path;
     char *settings; /* as compact JSON */
-    record *loaded; /* in the order of the file; by_name sorted */
+    record *loaded; /* sorted by name */
     size_t nloaded;
-    record **by_name;
     char **added; /* texts by index in the data set; NULL: not yet */
     size_t nadded;
     mill__manifest_entry answer; /* the last answer */
@@ -92,7 +91,7 @@ static mill_status load_shard(mill__manifest *m, mill__json_piece text, size_t *
 
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp((*(record *const *)a)->name, (*(record *const *)b)->name);
+    return strcmp(((const record *)a)->name, ((const record *)b)->name);
 }
 
 static mill_status load_shards(mill__manifest *m, mill__json_piece text, mill_error *err)
@@ -108,14 +107,10 @@ static mill_status load_shards(mill__manifest *m, mill__json_piece text, mill_er
         return status;
     if (more < 0)
         return unfit(m, err, "its list of shards is damaged");
-    m->by_name = calloc(m->nloaded + 1, sizeof *m->by_name);
-    if (!m->by_name)
-        return mill__no_memory(err, m->nloaded * sizeof *m->by_name, "the manifest");
-    for (size_t i = 0; i < m->nloaded; i++)
-        m->by_name[i] = &m->loaded[i];
-    qsort(m->by_name, m->nloaded, sizeof *m->by_name, compare_names);
+    if (m->nloaded)
+        qsort(m->loaded, m->nloaded, sizeof *m->loaded, compare_names);
     for (size_t i = 1; i < m->nloaded; i++)
-        if (!strcmp(m->by_name[i - 1]->name, m->by_name[i]->name))
+        if (!strcmp(m->loaded[i - 1].name, m->loaded[i].name))
             return unfit(m, err, "it names a shard twice");
     return MILL_OK;
 }
@@ -163,28 +158,28 @@ static mill_status load(mill__manifest *m, mill__json_piece text, mill_error *er
     return status ? status : load_shards(m, shards, err);
 }
 
-mill_status mill__manifest_open(mill__manifest **out, const char *folder, const char *const *settings,
+mill_status mill__manifest_open(mill__manifest **m, const char *folder, const char *const *settings,
                                 mill_error *err)
 {
-    mill__manifest *m = calloc(1, sizeof *m);
-    if (!m)
-        return mill__no_memory(err, sizeof *m, "the manifest");
-    m->folder = strdup(folder);
-    if (asprintf(&m->path, "%s/" FILE_NAME, folder) < 0)
-        m->path = NULL;
-    m->settings = mill__settings_text(settings);
+    mill__manifest *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return mill__no_memory(err, sizeof *opened, "the manifest");
+    opened->folder = strdup(folder);
+    if (asprintf(&opened->path, "%s/" FILE_NAME, folder) < 0)
+        opened->path = NULL;
+    opened->settings = mill__settings_text(settings);
     mill__buffer text = {0};
     bool found = false;
-    mill_status status = m->folder && m->path && m->settings
-                             ? read_file(m->path, &text, &found, err)
+    mill_status status = opened->folder && opened->path && opened->settings
+                             ? read_file(opened->path, &text, &found, err)
                              : mill__no_memory(err, strlen(folder), "the manifest");
     if (!status && found)
-        status = load(m, (mill__json_piece){(const char *)text.data, text.nbytes}, err);
+        status = load(opened, (mill__json_piece){(const char *)text.data, text.nbytes}, err);
     mill__buffer_free(&text);
     if (status)
-        mill__manifest_close(m);
+        mill__manifest_close(opened);
     else
-        *out = m;
+        *m = opened;
     return status;
 }
 
@@ -192,12 +187,11 @@ mill_status mill__manifest_open(mill__manifest **out, const char *folder, const 
 
 static record *find(const mill__manifest *m, const char *name)
 {
-    record wanted = {.name = mill__json_utf8(name)}, *key = &wanted;
-    record **found = wanted.name && m->nloaded
-                         ? bsearch(&key, m->by_name, m->nloaded, sizeof *m->by_name, compare_names)
-                         : NULL;
+    record wanted = {.name = mill__json_utf8(name)}, *found = NULL;
+    if (wanted.name && m->nloaded)
+        found = bsearch(&wanted, m->loaded, m->nloaded, sizeof wanted, compare_names);
     free(wanted.name);
-    return found ? *found : NULL;
+    return found;
 }
 
 static bool same_text(const char *stored, const char *text)
@@ -233,12 +227,11 @@ bool mill__manifest_finished(mill__manifest *m, const char *name, const char *lo
         return false;
     const mill__manifest_shard *shard = &m->answer.shard;
     uint64_t stored_nbytes = nbytes > INT64_MAX ? INT64_MAX : nbytes;
-    if (!same_text(shard->locator, locator) || shard->nbytes != stored_nbytes ||
-        shard->mtime_ns != mtime_ns || !files_are_there(m, shard))
-        return false;
-    r->confirmed = true;
+    r->confirmed = same_text(shard->locator, locator) && shard->nbytes == stored_nbytes &&
+                   shard->mtime_ns == mtime_ns && files_are_there(m, shard);
+    r->obsolete = !r->confirmed;
     *out = *shard;
-    return true;
+    return r->confirmed;
 }
 
 static bool grow_added(mill__manifest *m, size_t index)
@@ -265,7 +258,7 @@ mill_status mill__manifest_add(mill__manifest *m, size_t index, const mill__mani
     }
     record *r = find(m, shard->name);
     if (r)
-        r->added = true;
+        r->obsolete = true;
     free(m->added[index]);
     m->added[index] = text;
     return MILL_OK;
@@ -308,7 +301,7 @@ static mill_status put_all(const mill__manifest *m, writer *w, bool complete, mi
         if (m->added[i])
             status = put_shard(w, m->added[i], err);
     for (size_t i = 0; i < m->nloaded && !status; i++)
-        if (!m->loaded[i].added && (m->loaded[i].confirmed || !complete))
+        if (!m->loaded[i].obsolete && (m->loaded[i].confirmed || !complete))
             status = put_shard(w, m->loaded[i].text, err);
     if (!status)
         status = put(w, "]}", err);
@@ -346,7 +339,6 @@ void mill__manifest_close(mill__manifest *m)
     for (size_t i = 0; i < m->nadded; i++)
         free(m->added[i]);
     free(m->loaded);
-    free(m->by_name);
     free(m->added);
     free(m->settings);
     free(m->folder);

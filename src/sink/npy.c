@@ -108,8 +108,11 @@ static mill_status begin(const mill__sink_config *config, const char *name, void
     shard->substitute = config->policy == MILL_POLICY_SUBSTITUTE;
     shard->folder = strdup(config->folder);
     shard->name = strdup(name);
-    mill_status status = shard->folder && shard->name ? begin_part(shard, TENSOR, err)
-                                                      : mill__no_memory(err, strlen(name), "an output shard");
+    if (!shard->folder || !shard->name) {
+        abandon(shard);
+        return mill__no_memory(err, strlen(name), "an output shard");
+    }
+    mill_status status = begin_part(shard, TENSOR, err);
     if (!status)
         status = begin_part(shard, KEYS, err);
     if (!status && shard->substitute)

@@ -125,7 +125,7 @@ static mill_status write_member(tar_shard *shard, const char *field, const void 
             *c = '_';
     char *name;
     if (asprintf(&name, "%s.%s", shard->key, safe) < 0)
-        return mill__no_memory(err, strlen(shard->key), "the name of a member");
+        return mill__no_memory(err, MILL__MAX_KEY, "the name of a member");
     shard->scratch.nbytes = 0;
     int failed = mill__tar_header(&shard->scratch, name, nbytes);
     mill_status status = failed ? mill__no_memory(err, strlen(name), "a tar header") : MILL_OK;

@@ -34,7 +34,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
 {
     (void)state;
     const cast *c = self;
-    size_t n;
+    size_t n = 0;
     mill_status status = mill__count(in, &n, err);
     if (status || (status = mill__ensure_output(ctx, in, out, err)))
         return status;

@@ -37,7 +37,8 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
 
 /* A matrix of rows x columns elements into one of columns x rows. */
 #define TRANSPOSE(type)                                                                                      \
-    static void transpose_##type(type *out, const type *in, size_t rows, size_t columns)                     \
+    static void transpose_##type(__typeof__(type) *out, const __typeof__(type) *in, size_t rows,             \
+                                 size_t columns)                                                             \
     {                                                                                                        \
         for (size_t c = 0; c < columns; c++)                                                                 \
             for (size_t r = 0; r < rows; r++)                                                                \
@@ -65,7 +66,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
 {
     (void)state;
     mill_layout layout = *(const mill_layout *)self;
-    size_t n, element_nbytes = mill_dtype_nbytes(in->type.dtype);
+    size_t n = 0, element_nbytes = mill_dtype_nbytes(in->type.dtype);
     mill_status status = mill__count(in, &n, err);
     if (status || (status = mill__ensure_output(ctx, in, out, err)))
         return status;

@@ -37,7 +37,7 @@ mill_status mill__ensure_output(const mill_context *ctx, const mill_tensor *in, 
 {
     if (out->data)
         return MILL_OK;
-    size_t n;
+    size_t n = 0;
     mill_status status = mill__count(in, &n, err);
     if (status)
         return status;
@@ -156,7 +156,7 @@ static size_t least(size_t a, size_t b)
 static span next_span(const mill__pointwise *p, size_t stride, size_t begin, size_t end)
 {
     size_t left = least(BLOCK, end - begin);
-    if (p->nplaces == 1)
+    if (p->nplaces <= 1)
         return (span){left, 0, 1};
     size_t place = begin / stride % p->nplaces;
     if (stride > 1)
@@ -172,7 +172,7 @@ mill_status mill__pointwise_run(const void *self, void *state, const mill_contex
 {
     (void)state;
     const mill__pointwise *p = self;
-    size_t total, in_nbytes = mill_dtype_nbytes(in->type.dtype);
+    size_t total = 0, in_nbytes = mill_dtype_nbytes(in->type.dtype);
     axis along = list_axis(&in->type);
     mill_status status = mill__count(in, &total, err);
     if (status || (status = mill__ensure_output(ctx, in, out, err)))
