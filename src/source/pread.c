@@ -6,11 +6,11 @@
 
 int mill__pread_full(int fd, uint64_t offset, void *data, size_t n, size_t *got)
 {
-    while (*got < n) {
-        if (offset > (uint64_t)INT64_MAX - MILL__READ_MOST ||
-            *got > (uint64_t)INT64_MAX - MILL__READ_MOST - offset)
-            return 0;
+    const uint64_t end = INT64_MAX; /* of the largest file */
+    while (*got < n && offset < end && *got < end - offset) {
         size_t piece = n - *got < MILL__READ_MOST ? n - *got : MILL__READ_MOST;
+        if (piece > end - offset - *got)
+            piece = (size_t)(end - offset - *got);
         ssize_t r = pread(fd, (char *)data + *got, piece, (off_t)(offset + *got));
         if (r < 0 && errno == EINTR)
             continue;
