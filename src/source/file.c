@@ -81,7 +81,7 @@ static mill_status file_read(void *handle, uint64_t offset, void *data, size_t n
     int os_error = mill__pread_full(f->fd, offset, data, n, got);
     if (os_error)
         return mill__fail_os(err, os_error, "cannot read '%s' at offset %llu", f->path,
-                             (unsigned long long)(offset + *got));
+                             (unsigned long long)offset + *got);
     return MILL_OK;
 }
 

@@ -65,7 +65,7 @@ static bool is_read(const mill__io_request *r)
 void mill__io_read_failed(mill__io_request *r, int os_error)
 {
     r->status = mill__fail_os(&r->error, os_error, "cannot read %zu bytes at offset %llu", r->n - r->got,
-                              (unsigned long long)(r->offset + r->got));
+                              (unsigned long long)r->offset + r->got);
     r->error.offset = r->offset + r->got;
 }
 
@@ -132,7 +132,7 @@ const char *mill__io_name(const mill__io *io)
 static mill_status open_backends(mill__io *io, const char *backend, int depth, mill_error *err)
 {
     bool automatic = !strcmp(backend, "auto"), uring = !strcmp(backend, "uring");
-    if (!automatic && !uring && strcmp(backend, "threads"))
+    if (!automatic && !uring && strcmp(backend, "threads") != 0)
         return mill_fail(err, MILL_USAGE, "io", "unknown I/O backend '%s'; there are auto, uring and threads",
                          backend);
     mill_status status = mill__pool_open(&io->pool, io, depth, err);
@@ -143,28 +143,28 @@ static mill_status open_backends(mill__io *io, const char *backend, int depth, m
     return status;
 }
 
-mill_status mill__io_open(mill__io **out, const mill__io_config *config, mill_error *err)
+mill_status mill__io_open(mill__io **io, const mill__io_config *config, mill_error *err)
 {
-    mill__io *io = calloc(1, sizeof *io);
-    if (!io)
-        return mill__no_memory(err, sizeof *io, "the I/O engine");
-    io->trace = config->trace;
-    io->pid = getpid();
+    mill__io *made = calloc(1, sizeof *made);
+    if (!made)
+        return mill__no_memory(err, sizeof *made, "the I/O engine");
+    made->trace = config->trace;
+    made->pid = getpid();
     if (config->cpus) {
-        memcpy(&io->cpus, config->cpus, sizeof io->cpus);
-        io->has_cpus = true;
+        memcpy(&made->cpus, config->cpus, sizeof made->cpus);
+        made->has_cpus = true;
     }
-    pthread_mutex_init(&io->mutex, NULL);
-    pthread_cond_init(&io->settled, NULL);
+    pthread_mutex_init(&made->mutex, NULL);
+    pthread_cond_init(&made->settled, NULL);
     int depth = config->depth < 1                     ? 1
                 : config->depth > MILL__IO_DEPTH_MOST ? MILL__IO_DEPTH_MOST
                                                       : config->depth;
-    mill_status status = open_backends(io, config->backend ? config->backend : "auto", depth, err);
+    mill_status status = open_backends(made, config->backend ? config->backend : "auto", depth, err);
     if (status) {
-        mill__io_close(io);
+        mill__io_close(made);
         return status;
     }
-    *out = io;
+    *io = made;
     return MILL_OK;
 }
 

@@ -73,11 +73,13 @@ static int submit_one(mill__ring *ring)
 
 static void start_read(mill__ring *ring, mill__io_request *r)
 {
-    struct io_uring_sqe *entry = ring->broken ? NULL : io_uring_get_sqe(&ring->uring);
     size_t left = r->n - r->got;
     /* an offset that no file has must not reach the ring, which takes -1 for "the current position" */
-    if (!entry || r->offset > (uint64_t)INT64_MAX - MILL__READ_MOST ||
-        r->got > (uint64_t)INT64_MAX - MILL__READ_MOST - r->offset) {
+    const uint64_t most = (uint64_t)INT64_MAX - MILL__READ_MOST;
+    bool possible = !ring->broken && r->offset <= most && r->got <= most - r->offset;
+    /* taken only to be used: what is taken goes to the kernel with the next entry at the latest */
+    struct io_uring_sqe *entry = possible ? io_uring_get_sqe(&ring->uring) : NULL;
+    if (!entry) {
         mill__io_divert(ring->io, r);
         return;
     }
@@ -254,20 +256,20 @@ static mill_status set_up(mill__ring *ring, int depth, mill_error *err)
     return MILL_OK;
 }
 
-mill_status mill__ring_open(mill__ring **out, mill__io *io, int depth, mill_error *err)
+mill_status mill__ring_open(mill__ring **ring, mill__io *io, int depth, mill_error *err)
 {
-    mill__ring *ring = calloc(1, sizeof *ring);
-    if (!ring)
-        return mill__no_memory(err, sizeof *ring, "io_uring");
-    ring->io = io;
-    ring->wake_fd = -1;
-    ring->last = &ring->first;
-    pthread_mutex_init(&ring->mutex, NULL);
-    mill_status status = set_up(ring, depth, err);
+    mill__ring *made = calloc(1, sizeof *made);
+    if (!made)
+        return mill__no_memory(err, sizeof *made, "io_uring");
+    made->io = io;
+    made->wake_fd = -1;
+    made->last = &made->first;
+    pthread_mutex_init(&made->mutex, NULL);
+    mill_status status = set_up(made, depth, err);
     if (status)
-        mill__ring_close(ring);
+        mill__ring_close(made);
     else
-        *out = ring;
+        *ring = made;
     return status;
 }
 

@@ -97,23 +97,23 @@ static int start_thread(mill__pool *pool)
     return os_error;
 }
 
-mill_status mill__pool_open(mill__pool **out, mill__io *io, int depth, mill_error *err)
+mill_status mill__pool_open(mill__pool **pool, mill__io *io, int depth, mill_error *err)
 {
     size_t nbytes = sizeof(mill__pool) + (size_t)depth * sizeof(pthread_t);
-    mill__pool *pool = calloc(1, nbytes);
-    if (!pool)
+    mill__pool *made = calloc(1, nbytes);
+    if (!made)
         return mill__no_memory(err, nbytes, "the I/O threads");
-    pool->io = io;
-    pool->depth = depth;
-    pool->last = &pool->first;
-    pthread_mutex_init(&pool->mutex, NULL);
-    pthread_cond_init(&pool->work, NULL);
-    int os_error = start_thread(pool);
+    made->io = io;
+    made->depth = depth;
+    made->last = &made->first;
+    pthread_mutex_init(&made->mutex, NULL);
+    pthread_cond_init(&made->work, NULL);
+    int os_error = start_thread(made);
     if (os_error) {
-        mill__pool_close(pool);
+        mill__pool_close(made);
         return mill__fail_os(err, os_error, "cannot start an I/O thread");
     }
-    *out = pool;
+    *pool = made;
     return MILL_OK;
 }
 

@@ -71,37 +71,48 @@ static char *name_of(const mill__shard_name *shard, const char *path, const char
     name[n] = 0;
     for (char *c = name; *c == '.'; c++)
         *c = '_'; /* output must be neither hidden nor ".." */
-    return n ? name : strcpy(name, "shard");
+    return n ? name : memcpy(name, "shard", sizeof "shard");
 }
+
+typedef struct named {
+    const char *name;
+    size_t i; /* of the shard */
+} named;
 
 /* By name, then in the order of the spec. */
 static int by_name(const void *a, const void *b)
 {
-    const mill__shard_name *x = *(mill__shard_name *const *)a, *y = *(mill__shard_name *const *)b;
+    const named *x = a, *y = b;
     int order = strcmp(x->name, y->name);
-    return order ? order : (x > y) - (x < y);
+    return order ? order : (x->i > y->i) - (x->i < y->i);
+}
+
+static mill_status refuse_twins(const char *a, const char *b, const char *name, mill_error *err)
+{
+    if (!strcmp(a, b))
+        return mill_fail(err, MILL_USAGE, "spec", "the data-set spec names '%.300s' twice", a);
+    return mill_fail(
+        err, MILL_USAGE, "spec",
+        "'%.180s' and '%.180s' would write output of the same name, '%.60s'; process them in two runs "
+        "or rename one",
+        a, b, name);
 }
 
 static mill_status check_unique(const mill__shard_list *shards, mill_error *err)
 {
-    const mill__shard_name **sorted = malloc(shards->n * sizeof *sorted);
+    if (shards->n < 2)
+        return MILL_OK;
+    named *sorted = calloc(shards->n, sizeof *sorted);
     if (!sorted)
         return mill__no_memory(err, shards->n * sizeof *sorted, "the names of the shards");
     for (size_t i = 0; i < shards->n; i++)
-        sorted[i] = &shards->items[i];
+        sorted[i] = (named){shards->items[i].name, i};
     qsort(sorted, shards->n, sizeof *sorted, by_name);
     mill_status status = MILL_OK;
-    for (size_t i = 1; i < shards->n && !status; i++) {
-        const mill__shard_name *a = sorted[i - 1], *b = sorted[i];
-        if (!strcmp(a->locator, b->locator))
-            status = mill_fail(err, MILL_USAGE, "spec", "the data-set spec names '%.300s' twice", a->locator);
-        else if (!strcmp(a->name, b->name))
-            status = mill_fail(
-                err, MILL_USAGE, "spec",
-                "'%.180s' and '%.180s' would write output of the same name, '%.60s'; process them in two "
-                "runs or rename one",
-                a->locator, b->locator, a->name);
-    }
+    for (size_t i = 1; i < shards->n && !status; i++)
+        if (!strcmp(sorted[i - 1].name, sorted[i].name))
+            status = refuse_twins(shards->items[sorted[i - 1].i].locator, shards->items[sorted[i].i].locator,
+                                  sorted[i].name, err);
     free(sorted);
     return status;
 }

@@ -38,7 +38,7 @@ static int count_descriptors(void)
         size_t got_ = 999999;                                                                                \
         memset(data_, '#', sizeof data_);                                                                    \
         ck_assert_int_eq((ops).read(handle, offset, data_, n, &got_, &err), MILL_OK);                        \
-        ck_assert_uint_eq(got_, sizeof expected - 1);                                                        \
+        ck_assert_uint_eq(got_, sizeof(expected) - 1);                                                       \
         ck_assert_int_eq(memcmp(data_, expected, got_), 0);                                                  \
         ck_assert_int_eq(data_[got_], '#');                                                                  \
     } while (0)
@@ -156,9 +156,11 @@ END_TEST
 static const char *member_names(void)
 {
     static char names[1000];
+    size_t used = 0;
     names[0] = 0;
-    for (size_t i = 0; i < info.nmembers; i++)
-        strcat(strcat(names, i ? " " : ""), info.members[i].name);
+    for (size_t i = 0; i < info.nmembers && used < sizeof names; i++)
+        used +=
+            (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? " " : "", info.members[i].name);
     return names;
 }
 
