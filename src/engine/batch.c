@@ -96,7 +96,8 @@ void mill__batch_reset(mill__batch *batch)
     }
     mill__arena_reset(&batch->arena);
     mill__batch keep = *batch;
-    *batch = (mill__batch){.rows = keep.rows,
+    *batch = (mill__batch){.state = keep.state, /* free only once the engine says so, under its lock */
+                           .rows = keep.rows,
                            .slab = keep.slab,
                            .issues = keep.issues,
                            .issue_capacity = keep.issue_capacity,
