@@ -14,7 +14,7 @@ AR      ?= ar
 PREFIX  ?= /usr/local
 DESTDIR ?=
 DEPS    ?= yes
-PYTHON  ?= python3
+PYTHON  ?= /usr/bin/python3
 PKG_CONFIG ?= pkg-config
 
 empty :=
@@ -54,20 +54,31 @@ UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/tests/%)
 BENCH_SRCS := $(wildcard bench/*.c)
 BENCHES    := $(BENCH_SRCS:bench/%.c=$(BUILD)/bench/%)
+BENCH_SCRIPTS := $(wildcard bench/*.sh)
 EXAMPLES   := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 
 LIB_A  := $(BUILD)/libshardmill.a
 LIB_SO := $(BUILD)/libshardmill.so.$(VERSION)
 BIN    := $(BUILD)/shardmill
 
-.PHONY: all lib
-all: lib $(BIN)
+SYNTH  := $(BUILD)/synth
+ABS    := $(abspath $(BUILD))
+SCRIPT_ENV = BUILD='$(ABS)' MILL='$(abspath $(BIN))' SRC='$(CURDIR)' PYTHON='$(PYTHON)' CC='$(CC)' CXX='$(CXX)' SAN='$(SAN)' \
+             PKG_CONFIG='$(PKG_CONFIG)'
+
+.PHONY: all lib list deps demo check lint bench install uninstall fuzz unit-tests benches examples clean
+all: lib $(BIN) ## build the library and the command (default)
 lib: $(LIB_A) $(LIB_SO)
+
+list: ## this list
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	@echo '  bench-NAME    one figure:' $(patsubst bench/%.sh,%,$(BENCH_SCRIPTS))
+	@sed -n 's/^#\(   [A-Z].*\)/\1/p' Makefile
 
 # OpenMP is used by the engine alone (src/engine/team.c).
 $(BUILD)/src/engine/team.o: HOUSE += -fopenmp
 
-$(LIB_OBJS) $(CLI_OBJS): | deps-quiet
+$(LIB_OBJS) $(CLI_OBJS): | $(BUILD)/.deps-build
 
 $(filter-out $(BUILD)/src/cli/%,$(LIB_SRCS:%.c=$(BUILD)/%.o)): $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
@@ -107,7 +118,7 @@ $(UNIT_TESTS): $(BUILD)/tests/%: tests/unit/%.c $(LIB_A)
 	$(call say,TEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(INC) -Itests -fopenmp $< $(LDFLAGS) $(LIB_A) $(LIBS) \
-	  $$($(PKG_CONFIG) --cflags --libs check) -o $@
+	  $$($(PKG_CONFIG) --cflags --libs check) -ldl -o $@
 
 $(BENCHES): $(BUILD)/bench/%: bench/%.c $(LIB_A)
 	$(call say,BENCH,$<)
@@ -119,12 +130,89 @@ $(EXAMPLES): $(BUILD)/examples/%: examples/%.c $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Iinclude -fopenmp $< $(LDFLAGS) $(LIB_A) $(LIBS) -o $@
 
-.PHONY: deps-quiet unit-tests benches examples clean
-deps-quiet:
+# The generator of photograph-like data sets stands alone, but for libjpeg.
+$(SYNTH): data/synth.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(LDFLAGS) -ljpeg -lm -o $@
+
 unit-tests: $(UNIT_TESTS)
-benches: $(BENCHES)
+benches: $(BENCHES) $(SYNTH) $(BIN)
 examples: $(EXAMPLES)
-clean:
+
+# ---- packages ----
+$(BUILD)/.deps-build $(BUILD)/.deps-check $(BUILD)/.deps-all: $(BUILD)/.deps-%: .ci/deps.sh
+	@mkdir -p $(@D)
+	@CC='$(CC)' CXX='$(CXX)' DEPS='$(DEPS)' PYTHON='$(PYTHON)' sh .ci/deps.sh $*
+	@touch $@
+
+$(UNIT_TESTS): | $(BUILD)/.deps-check
+
+deps: ## install what is missing for building, testing and lint
+	@CC='$(CC)' CXX='$(CXX)' DEPS='$(DEPS)' PYTHON='$(PYTHON)' sh .ci/deps.sh all
+
+# ---- what people run ----
+demo: $(BUILD)/.deps-check $(BIN) $(SYNTH) ## run the main job on the demo data set
+	@$(SCRIPT_ENV) sh data/demo.sh
+
+check: $(BUILD)/.deps-check all unit-tests examples benches ## build and run every test
+	@$(SCRIPT_ENV) bash tests/run.sh
+
+BENCH_NAMES := $(filter-out common,$(patsubst bench/%.sh,%,$(BENCH_SCRIPTS)))
+.PHONY: $(addprefix bench-,$(BENCH_NAMES))
+bench: $(addprefix bench-,$(BENCH_NAMES)) ## measure every figure; see bench/README.md
+$(addprefix bench-,$(BENCH_NAMES)): bench-%: $(BUILD)/.deps-check benches
+	@$(SCRIPT_ENV) bash bench/$*.sh
+
+# ---- lint: the tools that are there ----
+C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] include/shardmill/*.h tests/*.h tests/*/*.[ch] bench/*.[ch] examples/*.c data/*.c)
+TIDY_FILES := $(LIB_SRCS) $(LEVEL_SRCS) $(CLI_SRCS)
+TIDY_STAMPS := $(TIDY_FILES:%.c=build/tidy/%.ok)
+lint: ## layers, clang-format and clang-tidy
+	@sh tests/layers.sh
+	@if command -v clang-format >/dev/null; then clang-format --dry-run -Werror $(C_FILES) && echo 'clang-format: clean'; \
+	  else echo 'clang-format: skipped, not installed'; fi
+	@if command -v clang-tidy >/dev/null; then $(MAKE) --no-print-directory -j$(shell nproc) tidy && echo 'clang-tidy: clean'; \
+	  else echo 'clang-tidy: skipped, not installed'; fi
+.PHONY: tidy
+tidy: $(TIDY_STAMPS)
+$(TIDY_STAMPS): build/tidy/%.ok: %.c .clang-tidy $(wildcard src/*/*.h include/shardmill/*.h)
+	$(call say,TIDY,$<)
+	@mkdir -p $(@D)
+	$(Q)clang-tidy --quiet $< -- $(filter-out -MMD -MP,$(HOUSE)) -fopenmp $(INC) -DMILL__LEVEL=base -DMILL__LEVEL_NAME='"c"' 2>$@.log || { cat $@.log; exit 1; }
+	@touch $@
+
+# ---- fuzzers: for a person to leave running; make check runs them briefly ----
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz: $(FUZZERS) ## build the libFuzzer targets (clang) into build/fuzz
+$(FUZZERS): build/fuzz/%: tests/fuzz/%.c
+	@$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz/lib SAN=fuzzer-no-link,address,undefined build/fuzz/lib/libshardmill.a
+	$(call say,FUZZ,$<)
+	$(Q)clang $(HOUSE) -g -O1 -fsanitize=fuzzer,address,undefined $(INC) -Itests -fopenmp $< build/fuzz/lib/libshardmill.a $(LIBS) -o $@
+
+# ---- install ----
+LIBDIR ?= $(PREFIX)/lib
+PUBLIC := $(wildcard include/shardmill/*.h)
+install: all ## command, libraries, headers, pkg-config file and man page into DESTDIR/PREFIX
+	@mkdir -p $(BUILD)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: shardmill' \
+	  'Description: turns shards of raw data into what a training job eats' 'Version: $(VERSION)' \
+	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lshardmill' 'Libs.private: -fopenmp $(LIBS)' > $(BUILD)/shardmill.pc
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/shardmill $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)/
+	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(LIBDIR)/libshardmill.so.$(MAJOR)
+	ln -sf libshardmill.so.$(MAJOR) $(DESTDIR)$(LIBDIR)/libshardmill.so
+	install -m 644 $(PUBLIC) $(DESTDIR)$(PREFIX)/include/shardmill/
+	install -m 644 $(BUILD)/shardmill.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	install -m 644 docs/shardmill.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+uninstall: ## take back what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/shardmill $(DESTDIR)$(LIBDIR)/libshardmill.* $(DESTDIR)$(LIBDIR)/pkgconfig/shardmill.pc
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/shardmill.1
+	rm -rf $(DESTDIR)$(PREFIX)/include/shardmill
+
+clean: ## remove what was built
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The house rules that a compiler cannot see: layers, headers that compile alone in C11 and C++11, exactly the
+# public symbols exported, and an installation that a stranger can build against.
+set -eu
+fail() { echo "FAIL: $*"; exit 1; }
+
+sh "$SRC/tests/layers.sh"
+# ... and the script itself must be able to fail.
+mkdir -p broken/tests broken/src/kernel broken/include
+cp "$SRC/tests/layers.sh" broken/tests/
+echo '#include "engine/engine.h"' >broken/src/kernel/bad.c
+echo '#include <omp.h>' >>broken/src/kernel/bad.c
+[ "$(sh broken/tests/layers.sh | grep -c 'bad.c')" = 2 ] || fail 'layers.sh does not see a violation'
+
+for header in "$SRC"/include/shardmill/*.h; do
+    name=shardmill/$(basename "$header")
+    echo "#include <$name>" >alone.c
+    cp alone.c alone.cc
+    $CC -std=c11 -pedantic -Wall -Wextra -Werror -I"$SRC/include" -fsyntax-only alone.c || fail "$name alone in C11"
+    $CXX -std=c++11 -pedantic -Wall -Wextra -Werror -I"$SRC/include" -fsyntax-only alone.cc || fail "$name alone in C++11"
+done
+
+so=$(ls "$BUILD"/libshardmill.so.*.*.*)
+nm -D --defined-only "$so" | awk '$2 ~ /[A-Z]/ && $2 != "A" {sub(/@.*/, "", $3); print $3}' | sort -u >exported
+cat "$SRC"/include/shardmill/*.h | tr '\n' ' ' | grep -o 'MILL_API [^;]*(' | sed 's/ *($//; s/([^(]*$//' |
+    grep -o 'mill_[a-z0-9_]*$' | sort -u >declared
+diff declared exported >differences || fail "declared (<) and exported (>) functions differ: $(cat differences)"
+
+if [ -n "${SAN:-}" ]; then echo 'installed program: skipped under sanitizers'; exit 0; fi
+make -s -C "$SRC" install BUILD="$BUILD" CC="$CC" DESTDIR="$PWD/root" PREFIX=/usr DEPS=no >/dev/null
+for file in bin/shardmill lib/libshardmill.a lib/libshardmill.so include/shardmill/shardmill.h share/man/man1/shardmill.1; do
+    [ -e "root/usr/$file" ] || fail "install leaves out $file"
+done
+cat >program.c <<'END'
+#include <shardmill/shardmill.h>
+#include <stdio.h>
+int main(void)
+{
+    mill_error err;
+    mill_pipeline *p = mill_pipeline_new();
+    if (mill_pipeline_parse(p, "decode | resize 256 | center_crop 224 | layout chw", &err))
+        return 1;
+    puts(mill_pipeline_text(p));
+    mill_pipeline_free(p);
+    return 0;
+}
+END
+export PKG_CONFIG_PATH=$PWD/root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$PWD/root
+$CC program.c $($PKG_CONFIG --cflags --libs shardmill) -o shared
+LD_LIBRARY_PATH=root/usr/lib ./shared | grep -q 'resize' || fail 'a program with the shared library'
+cp program.c program.cc
+$CXX -std=c++11 program.cc $($PKG_CONFIG --cflags shardmill) -Lroot/usr/lib -l:libshardmill.so -o cxx
+LD_LIBRARY_PATH=root/usr/lib ./cxx >/dev/null || fail 'a C++ program'
+make -s -C "$SRC" uninstall BUILD="$BUILD" DESTDIR="$PWD/root" PREFIX=/usr DEPS=no >/dev/null
+[ -z "$(find root -type f -o -type l)" ] || fail "uninstall leaves $(find root -type f -o -type l)"
