@@ -2,6 +2,7 @@
 #include "api/options.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "engine/team.h"
 #include "registry.h"
 #include <stdio.h>
 #include <string.h>

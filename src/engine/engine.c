@@ -122,6 +122,18 @@ static mill_status open_io(mill__engine *e, mill_error *err)
     return mill__io_open(&e->io, &config, err);
 }
 
+static mill_status start_team(mill__engine *e, mill_error *err)
+{
+    const mill__team_config config = {.ops = &mill__step_ops,
+                                      .self = e,
+                                      .lock = &e->lock,
+                                      .work = &e->work,
+                                      .threads = e->config.threads,
+                                      .executor = e->config.executor,
+                                      .trace = e->config.trace};
+    return mill__team_start(&e->team, &config, err);
+}
+
 static void init_locks(mill__engine *e)
 {
     pthread_condattr_t monotonic;
@@ -144,9 +156,7 @@ static mill_status set_up(mill__engine *e, mill_error *err)
         status = make_workers(e, err);
     if (!status)
         status = open_io(e, err);
-    if (!status)
-        status = mill__team_start(e, err);
-    return status;
+    return status ? status : start_team(e, err);
 }
 
 mill_status mill__engine_open(mill__engine **engine, const mill__engine_config *config, mill_error *err)
@@ -158,7 +168,6 @@ mill_status mill__engine_open(mill__engine **engine, const mill__engine_config *
     e->pid = getpid();
     e->limit = config->nshards;
     e->shards_end = &e->shards;
-    e->walked_end = &e->walked;
     init_locks(e);
     mill_status status = set_up(e, err);
     if (status) {
@@ -299,7 +308,7 @@ void mill__engine_stats_get(mill__engine *e, mill__engine_stats *stats)
                                   .executor = e->config.threads > 1 ? e->config.executor : "loop",
                                   .threads = e->config.threads,
                                   .steps = e->steps,
-                                  .regions = e->regions};
+                                  .regions = e->team.regions};
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -310,7 +319,7 @@ void mill__engine_close(mill__engine *e)
     if (e->pid != getpid()) /* a copy in a forked child: its threads and their locks are not here */
         return;
     mill__engine_cancel(e);
-    mill__team_wait(e);
+    mill__team_end(&e->team);
     mill__io_close(e->io);
     mill__input_free(e);
     for (int i = 0; e->workers && i < e->config.threads; i++)

@@ -54,7 +54,4 @@ void mill__engine_close(mill__engine *engine); /* at any moment; NULL is fine */
 /* The type of one sample of the first shard that can be read, from its first bytes. */
 mill_status mill__engine_peek(const mill__engine_config *config, mill_type *type, mill_error *err);
 
-/* What OpenMP grants the calling thread (team.c). */
-int mill__team_max_threads(void);
-
 #endif

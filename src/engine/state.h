@@ -4,13 +4,14 @@
  *
  *   input.c   opens shards and reads their blocks, strictly in order, as far ahead as depth and budget allow
  *   step.c    what a compute thread can take up: steps; walking and transforming them; completing batches
- *   team.c    the compute threads: the OpenMP task graph and the plain loop
+ *   team.c    the compute threads: the OpenMP task graph and the plain loop (knows none of this)
  *   engine.c  open, next, release, close */
 #ifndef MILL_ENGINE_STATE_H
 #define MILL_ENGINE_STATE_H
 
 #include "base/trace.h"
 #include "engine/engine.h"
+#include "engine/team.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -73,13 +74,13 @@ typedef struct mill__slot {
 
 /* A walk over at most as many samples as a batch has places, then chunks of transforms. */
 typedef struct mill__step {
+    mill__unit unit; /* first: a unit is its step */
     mill__block *block;
     mill__shard *shard;
     mill__slot *slot;
     size_t first, count;
-    int chunks, next_chunk, left;
+    int left; /* chunks that are not done */
     bool block_done, ended;
-    char token; /* what the tasks of the step depend on */
     struct mill__step *next;
 } mill__step;
 
@@ -113,16 +114,12 @@ struct mill__engine {
     /* compute */
     mill__worker *workers;
     mill__step *spare_steps;
-    int64_t steps, regions;
+    mill__team team;
+    int64_t steps;
     atomic_llong busy_ns; /* inside transforms, all threads */
     atomic_bool stop;
     mill_status failure; /* the engine itself broke */
     mill_error failure_error;
-
-    /* team.c */
-    int pending, running, away, calls, burst; /* see there */
-    mill__step *walked, **walked_end;         /* loop executor: steps with chunks to give out */
-    bool serving;                             /* a driver works for this engine */
 };
 
 /* input.c; lock held unless said otherwise */
@@ -132,20 +129,8 @@ void mill__shard_settle(mill__engine *e, mill__shard *shard);  /* close it if no
 void mill__input_discard(mill__engine *e, mill__shard *shard); /* what is not walked is not wanted */
 void mill__input_free(mill__engine *e);                        /* at close, I/O at rest */
 
-/* step.c; lock held for claim, can_claim, *_end; not held for walk and chunk */
-bool mill__can_claim(mill__engine *e);
-mill__step *mill__claim(mill__engine *e);
-void mill__walk(mill__engine *e, mill__step *step);
-void mill__walk_end(mill__engine *e, mill__step *step);
-void mill__chunk(mill__engine *e, mill__step *step, int chunk, int worker);
-void mill__chunk_end(mill__engine *e, mill__step *step, int chunk);
-bool mill__all_claimed(mill__engine *e); /* no shard will give another step */
-void mill__engine_fail(mill__engine *e, mill_status status, const mill_error *err);
-
-/* team.c */
-mill_status mill__team_start(mill__engine *e, mill_error *err);
-void mill__team_wait(mill__engine *e); /* until the driver has let go; stop is set; lock not held */
-const void *
-mill__team_cpus(void *cpu_set); /* fills a cpu_set_t with the union of the places, NULL: not bound */
+/* step.c */
+extern const mill__team_ops mill__step_ops;
+void mill__engine_fail(mill__engine *e, mill_status status, const mill_error *err); /* lock held */
 
 #endif

@@ -41,13 +41,14 @@ static mill__shard *startable(mill__engine *e)
     return NULL;
 }
 
-bool mill__can_claim(mill__engine *e)
+static bool can_claim(void *self)
 {
-    return startable(e) != NULL;
+    return startable(self) != NULL;
 }
 
-bool mill__all_claimed(mill__engine *e)
+static bool all_claimed(void *self)
 {
+    const mill__engine *e = self;
     if (atomic_load_explicit(&e->stop, memory_order_relaxed))
         return true;
     if (e->next_ordinal < e->limit)
@@ -76,8 +77,9 @@ static mill__slot *take_slot(mill__engine *e, mill__shard *s)
     return NULL;
 }
 
-mill__step *mill__claim(mill__engine *e)
+static mill__unit *claim(void *self)
 {
+    mill__engine *e = self;
     mill__shard *s = startable(e);
     if (!s)
         return NULL;
@@ -95,12 +97,11 @@ mill__step *mill__claim(mill__engine *e)
         s->filling = take_slot(e, s);
     *step = (mill__step){.block = s->blocks, .shard = s, .slot = s->filling, .first = s->filling->batch.n};
     size_t room = e->places - step->first;
-    step->chunks = room < (size_t)e->chunks ? (int)room : e->chunks;
-    step->left = step->chunks;
+    step->left = step->unit.chunks = room < (size_t)e->chunks ? (int)room : e->chunks;
     step->block->steps++;
     s->walking = true;
     e->steps++;
-    return step;
+    return &step->unit;
 }
 
 /* ---- walking ---- */
@@ -301,8 +302,10 @@ static bool walk_one(mill__engine *e, mill__step *step, mill__sample *sample)
     return false;
 }
 
-void mill__walk(mill__engine *e, mill__step *step)
+static void walk(void *self, mill__unit *unit)
 {
+    mill__engine *e = self;
+    mill__step *step = (mill__step *)unit;
     if (atomic_load_explicit(&e->stop, memory_order_relaxed))
         return;
     int64_t begin = mill__trace_now(e->config.trace);
@@ -339,8 +342,10 @@ static void close_batch(mill__engine *e, mill__step *step, bool last)
     check_complete(e, step->slot);
 }
 
-void mill__walk_end(mill__engine *e, mill__step *step)
+static void walk_end(void *self, mill__unit *unit)
 {
+    mill__engine *e = self;
+    mill__step *step = (mill__step *)unit;
     mill__shard *s = step->shard;
     mill__batch *batch = &step->slot->batch;
     step->count = batch->n - step->first;
@@ -371,11 +376,13 @@ void mill__walk_end(mill__engine *e, mill__step *step)
 
 static size_t chunk_begin(const mill__step *step, int chunk)
 {
-    return step->count * (size_t)chunk / (size_t)step->chunks;
+    return step->count * (size_t)chunk / (size_t)step->unit.chunks;
 }
 
-void mill__chunk(mill__engine *e, mill__step *step, int chunk, int worker)
+static void chunk(void *self, mill__unit *unit, int chunk, int worker)
 {
+    mill__engine *e = self;
+    const mill__step *step = (const mill__step *)unit;
     size_t begin = chunk_begin(step, chunk), end = chunk_begin(step, chunk + 1);
     if (begin == end || atomic_load_explicit(&e->stop, memory_order_relaxed))
         return;
@@ -387,8 +394,10 @@ void mill__chunk(mill__engine *e, mill__step *step, int chunk, int worker)
                      (long long)(step->slot->batch.first + (int64_t)(step->first + begin)), end - begin);
 }
 
-void mill__chunk_end(mill__engine *e, mill__step *step, int chunk)
+static void chunk_end(void *self, mill__unit *unit, int chunk)
 {
+    mill__engine *e = self;
+    mill__step *step = (mill__step *)unit;
     mill__slot *slot = step->slot;
     slot->batch.pending -= chunk_begin(step, chunk + 1) - chunk_begin(step, chunk);
     if (--step->left == 0) {
@@ -405,3 +414,11 @@ void mill__chunk_end(mill__engine *e, mill__step *step, int chunk)
         check_complete(e, slot);
     }
 }
+
+const mill__team_ops mill__step_ops = {.can_claim = can_claim,
+                                       .claim = claim,
+                                       .all_claimed = all_claimed,
+                                       .walk = walk,
+                                       .walk_end = walk_end,
+                                       .chunk = chunk,
+                                       .chunk_end = chunk_end};

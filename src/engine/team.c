@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/team.c: the compute threads. The only file that knows OpenMP.
+/* engine/team.c: the compute threads. The only file that knows OpenMP, and it knows nothing else: what the
+ * units of work are is told by mill__team_ops.
  *
  * A driver thread opens a parallel region of T threads, so that the application's own OpenMP pool and
  * settings are never touched. Two executors share everything but this file:
  *
- *   tasks  a step becomes a walk task, depend(out: token), and chunk tasks, depend(in: token), made just in
+ *   tasks  a unit becomes a walk task, depend(out: token), and chunk tasks, depend(in: token), made just in
  * time: by a thread that has nothing else to do, oldest shard first, while fewer than T tasks wait to be
- * started loop   every thread takes the next chunk or step under the lock; also used for a team of one
+ * started loop   every thread takes the next chunk or unit under the lock; also used for a team of one
  *
  * Threads without work sleep in our condition variable, never in the runtime, whose threads spin. A thread
  * that has returned to the runtime cannot be woken by us; a "recall" task, which nothing depends on, fetches
  * it back. Nobody sleeps inside a task that another task waits for. Measured reasons for all of this are in
  * docs/design.md. */
+#include "engine/team.h"
 #include "base/error.h"
-#include "engine/state.h"
+#include "base/trace.h"
 #include <errno.h>
 #include <omp.h>
 #include <sched.h>
@@ -22,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STEPS_PER_REGION = 1024 }; /* libomp keeps every ancestor of a task until the region ends */
+enum { UNITS_PER_REGION = 1024 }; /* libomp keeps every ancestor of a task until the region ends */
 
 /* libomp only; its presence tells which runtime is underneath, also when a gcc build runs on a preloaded
  * libomp */
@@ -60,211 +62,206 @@ const void *mill__team_cpus(void *cpu_set)
  * Counters, under the lock: pending tasks are ready and not started; running ones have started; threads that
  * are away are in the runtime, where calls of them will be fetched back by recall tasks. */
 
-static void feed(mill__engine *e, bool may_sleep);
+static void feed(mill__team *t, bool may_sleep);
 
-static void recall(mill__engine *e)
+static void recall(mill__team *t)
 {
-    pthread_mutex_lock(&e->lock);
-    e->away--;
-    e->calls--;
-    pthread_mutex_unlock(&e->lock);
-    feed(e, true);
+    pthread_mutex_lock(t->lock);
+    t->away--;
+    t->calls--;
+    pthread_mutex_unlock(t->lock);
+    feed(t, true);
 }
 
-static void spawn_recalls(mill__engine *e, int n)
+static void spawn_recalls(mill__team *t, int n)
 {
     for (; n > 0; n--) {
-#pragma omp task default(none) firstprivate(e)
-        recall(e);
+#pragma omp task default(none) firstprivate(t)
+        recall(t);
     }
 }
 
 /* A task starts. If no other waits to be started, the threads that are idle in the runtime are called back.
  */
-static void task_begin(mill__engine *e)
+static void task_begin(mill__team *t)
 {
-    pthread_mutex_lock(&e->lock);
-    e->pending--;
-    e->running++;
-    e->away--;
-    int idle = e->pending ? 0 : e->away - e->calls;
+    pthread_mutex_lock(t->lock);
+    t->pending--;
+    t->running++;
+    t->away--;
+    int idle = t->pending ? 0 : t->away - t->calls;
     if (idle > 0)
-        e->calls += idle;
-    pthread_mutex_unlock(&e->lock);
-    spawn_recalls(e, idle);
+        t->calls += idle;
+    pthread_mutex_unlock(t->lock);
+    spawn_recalls(t, idle);
 }
 
-static void task_end(mill__engine *e) /* lock held */
+static void task_end(mill__team *t) /* lock held */
 {
-    e->running--;
-    if (!e->running && !e->pending)
-        pthread_cond_broadcast(&e->work);
+    t->running--;
+    if (!t->running && !t->pending)
+        pthread_cond_broadcast(t->work);
 }
 
-static void walk_task(mill__engine *e, mill__step *step)
+static void walk_task(mill__team *t, mill__unit *unit)
 {
-    task_begin(e);
-    mill__walk(e, step);
-    pthread_mutex_lock(&e->lock);
-    mill__walk_end(e, step);
-    e->pending += step->chunks; /* they become ready when this task ends */
-    pthread_cond_broadcast(&e->work);
-    task_end(e);
-    pthread_mutex_unlock(&e->lock);
-    feed(e, false);
+    task_begin(t);
+    t->ops->walk(t->self, unit);
+    pthread_mutex_lock(t->lock);
+    t->ops->walk_end(t->self, unit);
+    t->pending += unit->chunks; /* they become ready when this task ends */
+    pthread_cond_broadcast(t->work);
+    task_end(t);
+    pthread_mutex_unlock(t->lock);
+    feed(t, false);
 }
 
-static void chunk_task(mill__engine *e, mill__step *step, int chunk)
+static void chunk_task(mill__team *t, mill__unit *unit, int chunk)
 {
-    task_begin(e);
-    mill__chunk(e, step, chunk, omp_get_thread_num());
-    pthread_mutex_lock(&e->lock);
-    mill__chunk_end(e, step, chunk);
-    task_end(e);
-    pthread_mutex_unlock(&e->lock);
-    feed(e, false);
+    task_begin(t);
+    t->ops->chunk(t->self, unit, chunk, omp_get_thread_num());
+    pthread_mutex_lock(t->lock);
+    t->ops->chunk_end(t->self, unit, chunk);
+    task_end(t);
+    pthread_mutex_unlock(t->lock);
+    feed(t, false);
 }
 
-static void spawn(mill__engine *e, mill__step *step)
+static void spawn(mill__team *t, mill__unit *unit)
 {
-    int chunks = step->chunks; /* the step may be gone before the last task is made, if they run at once */
-    char *token = &step->token;
+    int chunks = unit->chunks; /* the unit may be gone before the last task is made, if they run at once */
+    char *token = &unit->token;
     (void)token;
-#pragma omp task default(none) firstprivate(e, step) depend(out : token[0])
-    walk_task(e, step);
+#pragma omp task default(none) firstprivate(t, unit) depend(out : token[0])
+    walk_task(t, unit);
     for (int chunk = 0; chunk < chunks; chunk++) {
-#pragma omp task default(none) firstprivate(e, step, chunk) depend(in : token[0])
-        chunk_task(e, step, chunk);
+#pragma omp task default(none) firstprivate(t, unit, chunk) depend(in : token[0])
+        chunk_task(t, unit, chunk);
     }
 }
 
 /* When there is nothing to do, libomp must leave the region (its threads spin in any region that has seen a
  * task, but sleep at once between regions with block time 0); libgomp must stay in it, asleep in our
  * condition variable (its threads spin for milliseconds at the end of a region). */
-static bool stay_in_region(const mill__engine *e)
+static bool stay_in_region(const mill__team *t)
 {
-    return !kmp_set_blocktime && e->burst < STEPS_PER_REGION;
+    return !kmp_set_blocktime && t->burst < UNITS_PER_REGION;
 }
 
 /* Every thread of the team comes here first and after each task: make tasks of what can be started while few
  * wait. */
-static void feed(mill__engine *e, bool may_sleep)
+static void feed(mill__team *t, bool may_sleep)
 {
-    mill__worker *worker = &e->workers[omp_get_thread_num()];
-    if (worker->feeding) /* a task that the runtime ran inside our spawn() */
+    bool *feeding = &t->feeding[omp_get_thread_num()];
+    if (*feeding) /* a task that the runtime ran inside our spawn() */
         return;
-    worker->feeding = true;
+    *feeding = true;
     bool call = false;
-    pthread_mutex_lock(&e->lock);
+    pthread_mutex_lock(t->lock);
     for (;;) {
-        mill__step *step =
-            e->pending < e->config.threads && e->burst < STEPS_PER_REGION ? mill__claim(e) : NULL;
-        if (step) {
-            e->pending++;
-            e->burst++;
-            pthread_mutex_unlock(&e->lock);
-            spawn(e, step);
-            pthread_mutex_lock(&e->lock);
-        } else if (e->pending || (!e->running && (mill__all_claimed(e) || !stay_in_region(e)))) {
+        mill__unit *unit =
+            t->pending < t->threads && t->burst < UNITS_PER_REGION ? t->ops->claim(t->self) : NULL;
+        if (unit) {
+            t->pending++;
+            t->burst++;
+            pthread_mutex_unlock(t->lock);
+            spawn(t, unit);
+            pthread_mutex_lock(t->lock);
+        } else if (t->pending || (!t->running && (t->ops->all_claimed(t->self) || !stay_in_region(t)))) {
             break;
         } else if (may_sleep) {
-            pthread_cond_wait(&e->work, &e->lock);
+            pthread_cond_wait(t->work, t->lock);
         } else {
             call = true;
-            e->calls++;
+            t->calls++;
             break;
         }
     }
-    e->away++;
-    pthread_mutex_unlock(&e->lock);
-    worker->feeding = false;
+    t->away++;
+    pthread_mutex_unlock(t->lock);
+    *feeding = false;
     if (call)
-        spawn_recalls(e, 1);
+        spawn_recalls(t, 1);
 }
 
 /* ---- loop ---- */
 
-static mill__step *next_walked(const mill__engine *e)
+static void loop_walk(mill__team *t, mill__unit *unit) /* lock held */
 {
-    return e->walked;
+    pthread_mutex_unlock(t->lock);
+    t->ops->walk(t->self, unit);
+    pthread_mutex_lock(t->lock);
+    t->ops->walk_end(t->self, unit);
+    unit->next = NULL;
+    *t->walked_end = unit;
+    t->walked_end = &unit->next;
+    pthread_cond_broadcast(t->work);
 }
 
-static void loop_walk(mill__engine *e, mill__step *step) /* lock held */
+static void loop_chunk(mill__team *t, mill__unit *unit, int worker) /* lock held */
 {
-    pthread_mutex_unlock(&e->lock);
-    mill__walk(e, step);
-    pthread_mutex_lock(&e->lock);
-    mill__walk_end(e, step);
-    step->next = NULL;
-    *e->walked_end = step;
-    e->walked_end = &step->next;
-    pthread_cond_broadcast(&e->work);
-}
-
-static void loop_chunk(mill__engine *e, mill__step *step, int worker) /* lock held */
-{
-    int chunk = step->next_chunk++;
-    if (step->next_chunk == step->chunks) {
-        e->walked = step->next;
-        if (!e->walked)
-            e->walked_end = &e->walked;
+    int chunk = unit->next_chunk++;
+    if (unit->next_chunk == unit->chunks) {
+        t->walked = unit->next;
+        if (!t->walked)
+            t->walked_end = &t->walked;
     }
-    pthread_mutex_unlock(&e->lock);
-    mill__chunk(e, step, chunk, worker);
-    pthread_mutex_lock(&e->lock);
-    mill__chunk_end(e, step, chunk);
+    pthread_mutex_unlock(t->lock);
+    t->ops->chunk(t->self, unit, chunk, worker);
+    pthread_mutex_lock(t->lock);
+    t->ops->chunk_end(t->self, unit, chunk);
 }
 
-static void loop(mill__engine *e, int worker)
+static void loop(mill__team *t, int worker)
 {
-    pthread_mutex_lock(&e->lock);
+    pthread_mutex_lock(t->lock);
     for (;;) {
-        mill__step *step = next_walked(e);
-        if (step) {
-            loop_chunk(e, step, worker);
-        } else if ((step = mill__claim(e))) {
-            e->running++;
-            loop_walk(e, step);
-            e->running--;
-        } else if (!e->running && mill__all_claimed(e)) {
+        mill__unit *unit = t->walked;
+        if (unit) {
+            loop_chunk(t, unit, worker);
+        } else if ((unit = t->ops->claim(t->self))) {
+            t->running++;
+            loop_walk(t, unit);
+            t->running--;
+        } else if (!t->running && t->ops->all_claimed(t->self)) {
             break;
         } else {
-            pthread_cond_wait(&e->work, &e->lock);
+            pthread_cond_wait(t->work, t->lock);
         }
     }
-    pthread_cond_broadcast(&e->work);
-    pthread_mutex_unlock(&e->lock);
+    pthread_cond_broadcast(t->work);
+    pthread_mutex_unlock(t->lock);
 }
 
 /* ---- the driver's side ---- */
 
-static void serve(mill__engine *e)
+static void serve(mill__team *t)
 {
-    int threads = e->config.threads;
-    bool tasks = threads > 1 && strcmp(e->config.executor, "loop") != 0;
+    int threads = t->threads;
+    bool tasks = threads > 1 && strcmp(t->executor, "loop") != 0;
     if (kmp_set_blocktime)
         kmp_set_blocktime(0); /* of this driver's team alone */
     omp_set_dynamic(0);
-    mill__trace_thread(e->config.trace, "driver");
-    pthread_mutex_lock(&e->lock);
-    while (!mill__all_claimed(e)) {
-        if (!mill__can_claim(e)) {
-            pthread_cond_wait(&e->work, &e->lock);
+    mill__trace_thread(t->trace, "driver");
+    pthread_mutex_lock(t->lock);
+    while (!t->ops->all_claimed(t->self)) {
+        if (!t->ops->can_claim(t->self)) {
+            pthread_cond_wait(t->work, t->lock);
             continue;
         }
-        e->burst = e->away = 0;
-        e->regions++;
-        pthread_mutex_unlock(&e->lock);
+        t->burst = t->away = 0;
+        t->regions++;
+        pthread_mutex_unlock(t->lock);
         if (tasks) {
-#pragma omp parallel num_threads(threads) default(none) firstprivate(e)
-            feed(e, true);
+#pragma omp parallel num_threads(threads) default(none) firstprivate(t)
+            feed(t, true);
         } else {
-#pragma omp parallel num_threads(threads) default(none) firstprivate(e) if (threads > 1)
-            loop(e, omp_get_thread_num());
+#pragma omp parallel num_threads(threads) default(none) firstprivate(t) if (threads > 1)
+            loop(t, omp_get_thread_num());
         }
-        pthread_mutex_lock(&e->lock);
+        pthread_mutex_lock(t->lock);
     }
-    pthread_mutex_unlock(&e->lock);
+    pthread_mutex_unlock(t->lock);
 }
 
 /* Drivers are parked and used again, never ended: libomp crashes when a thread that ran tasks has exited.
@@ -272,7 +269,7 @@ static void serve(mill__engine *e)
  * of the process. */
 typedef struct driver {
     struct driver *next;
-    mill__engine *job;
+    mill__team *job;
     pthread_cond_t wake;
 } driver;
 
@@ -290,14 +287,14 @@ static void *drive(void *arg)
     for (;;) {
         while (!d->job)
             pthread_cond_wait(&d->wake, &drivers.lock);
-        mill__engine *e = d->job;
+        mill__team *t = d->job;
         pthread_mutex_unlock(&drivers.lock);
-        serve(e);
+        serve(t);
         pthread_mutex_lock(&drivers.lock);
         d->job = NULL;
         d->next = drivers.parked;
         drivers.parked = d;
-        e->serving = false; /* the last touch of e */
+        t->serving = false; /* the last touch of it */
         pthread_cond_broadcast(&drivers.idle);
     }
     return NULL;
@@ -342,7 +339,7 @@ static int start_thread(driver *d)
     return failed;
 }
 
-mill_status mill__team_start(mill__engine *e, mill_error *err)
+static mill_status start(mill__team *t, mill_error *err)
 {
     pthread_once(&drivers.once, register_fork_handler);
     pthread_mutex_lock(&drivers.lock);
@@ -359,8 +356,8 @@ mill_status mill__team_start(mill__engine *e, mill_error *err)
         }
     }
     if (!failed) {
-        e->serving = true;
-        d->job = e;
+        t->serving = true;
+        d->job = t;
         pthread_cond_signal(&d->wake);
     } else {
         free(d);
@@ -369,10 +366,28 @@ mill_status mill__team_start(mill__engine *e, mill_error *err)
     return failed ? mill__fail_os(err, failed, "cannot start the compute threads") : MILL_OK;
 }
 
-void mill__team_wait(mill__engine *e)
+mill_status mill__team_start(mill__team *t, const mill__team_config *config, mill_error *err)
+{
+    t->ops = config->ops;
+    t->self = config->self;
+    t->lock = config->lock;
+    t->work = config->work;
+    t->threads = config->threads;
+    t->executor = config->executor;
+    t->trace = config->trace;
+    t->walked_end = &t->walked;
+    t->feeding = calloc((size_t)t->threads, sizeof *t->feeding);
+    if (!t->feeding)
+        return mill__no_memory(err, (size_t)t->threads, "compute threads");
+    return start(t, err);
+}
+
+void mill__team_end(mill__team *t)
 {
     pthread_mutex_lock(&drivers.lock);
-    while (e->serving)
+    while (t->serving)
         pthread_cond_wait(&drivers.idle, &drivers.lock);
     pthread_mutex_unlock(&drivers.lock);
+    free(t->feeding);
+    t->feeding = NULL;
 }

@@ -28,7 +28,6 @@ typedef struct mill__worker {
     mill__buffer *scratch; /* used in turn; reset for each sample */
     int nscratch, scratch_used;
     uint64_t scratch_held;
-    bool feeding;        /* team.c: inside feed() */
     mill__sample sample; /* the one at hand, whole again */
 } mill__worker;
 
