@@ -134,7 +134,7 @@ static void make_octaves(random_state *r, int *field, int *spare, int falloff)
     }
 }
 
-/* Fibres: the mean of seven points along a direction. */
+/* Fibres: half the field, half the mean of seven points along a direction. */
 static void comb(const int *in, int dx, int dy, int *out)
 {
     for (int y = 0; y < TILE; y++)
@@ -142,7 +142,7 @@ static void comb(const int *in, int dx, int dy, int *out)
             int sum = 0;
             for (int k = -3; k <= 3; k++)
                 sum += in[((y + k * dy) & (TILE - 1)) * TILE + ((x + k * dx) & (TILE - 1))];
-            out[y * TILE + x] = sum / 7;
+            out[y * TILE + x] = sum / 14 + in[y * TILE + x] / 2;
         }
 }
 
@@ -169,7 +169,7 @@ typedef struct {
 
 static int8_t *make_tile(uint64_t seed, int roughness, int direction)
 {
-    static const int falloffs[ROUGHNESS] = {190, 215, 240};
+    static const int falloffs[ROUGHNESS] = {230, 262, 288};
     static const int steps[DIRECTIONS][2] = {{1, 0},  {2, 1},  {1, 1},  {1, 2}, {0, 1},
                                              {-1, 2}, {-1, 1}, {-2, 1}, {0, 0}};
     random_state r = random_for(seed, (uint64_t)(1000 + roughness * DIRECTIONS + direction));
@@ -356,7 +356,7 @@ static leaf make_leaf(random_state *r, const mood *m, double x, double y, double
     l.tile = texture(m->palette, m->seed, roughness, direction);
     l.tile_x = between(r, 0, TILE - 1);
     l.tile_y = between(r, 0, TILE - 1);
-    int strength = between(r, 0, 100);
+    int strength = between(r, 10, 100);
     l.amplitude = (1 + strength * strength * m->contrast / 10000) * 256 / LEVEL;
     l.tint_cb = bell(r, 40) * l.amplitude / 256;
     l.tint_cr = bell(r, 40) * l.amplitude / 256;
@@ -400,7 +400,7 @@ static void paint_clutter(random_state *r, const mood *m, scene *s)
         int top = one_in(r, 3) ? 0 : at_most(m->horizon, s->height) * 3 / 4;
         double x = between(r, 0, s->width), y = between(r, top, s->height);
         leaf l = make_leaf(r, m, x, y, radius);
-        int luma = 115 + bell(r, 55), hue = m->hue + bell(r, 60), most = between(r, 1, 5);
+        int luma = 110 + bell(r, 68), hue = m->hue + bell(r, 60), most = between(r, 1, 5);
         colour(&l, luma, hue, most * between(r, 1, 9));
         outline o = one_in(r, 3) ? shape(r, between(r, 1, 3), radius) : ellipse(r, radius);
         paint(s, &l, &o, radius * 1.5);
@@ -438,7 +438,7 @@ static void compose(random_state *r, mood *m, scene *s)
     m->horizon = one_in(r, 3) ? s->height : s->height * between(r, 25, 80) / 100;
     m->clutter = between(r, 0, 17);
     m->clutter *= between(r, 0, 17);
-    m->contrast = between(r, 14, 90);
+    m->contrast = between(r, 30, 160);
     paint_backdrop(r, m, s);
     paint_clutter(r, m, s);
     paint_subject(r, m, s);
@@ -650,7 +650,7 @@ static void choose_size(random_state *r, const options *o, int *width, int *heig
 static void choose_coding(random_state *r, const options *o, picture *p)
 {
     int kind = between(r, 0, 99);
-    p->quality = kind < 50 ? between(r, 90, 96) : kind < 90 ? between(r, 80, 92) : between(r, 75, 85);
+    p->quality = kind < 55 ? between(r, 91, 96) : kind < 90 ? between(r, 82, 92) : between(r, 75, 85);
     if (o->quality)
         p->quality = o->quality;
     kind = between(r, 0, 99);
@@ -705,6 +705,12 @@ static picture make_picture(const options *o, palette *tones, uint64_t index)
 
 /* ---- shards */
 
+static _Noreturn void usage(const char *what, const char *value)
+{
+    fprintf(stderr, "synth: %s%s%s\ntry: synth --help\n", what, value ? ": " : "", value ? value : "");
+    exit(2);
+}
+
 typedef struct {
     char path[4096], part[4096 + 8];
     FILE *file;
@@ -727,7 +733,9 @@ static void put(shard *s, const void *data, size_t n)
 static shard open_shard(const options *o, int number, const char *suffix)
 {
     shard s = {0};
-    snprintf(s.path, sizeof s.path, "%s/%s-%0*d.%s", o->folder, o->prefix, o->digits, number, suffix);
+    int n = snprintf(s.path, sizeof s.path, "%s/%s-%0*d.%s", o->folder, o->prefix, o->digits, number, suffix);
+    if (n < 0 || (size_t)n >= sizeof s.path)
+        usage("too long a path", o->folder);
     snprintf(s.part, sizeof s.part, "%s.part", s.path);
     s.file = fopen(s.part, "wb");
     if (!s.file)
@@ -885,12 +893,6 @@ static const char help[] =
     "  --digits N             digits of a shard's number (6)\n"
     "  --npy SHAPE            write .npy shards of float32 instead, rows of this shape, e.g. 16 or 3x8x8\n"
     "example: synth /tmp/photos --shards 20 --samples-per-shard 1000 --reuse 500\n";
-
-static _Noreturn void usage(const char *what, const char *value)
-{
-    fprintf(stderr, "synth: %s%s%s\ntry: synth --help\n", what, value ? ": " : "", value ? value : "");
-    exit(2);
-}
 
 /* Up to `most` numbers with x between them. */
 static int parse_shape(const char *name, const char *text, int most, int *out)
