@@ -33,6 +33,7 @@ static const char help[] =
     "  --prefix NAME          first part of the shards' names (train)\n"
     "  --digits N             digits of a shard's number (6)\n"
     "  --npy SHAPE            write .npy shards of float32 instead, rows of this shape, e.g. 16 or 3x8x8\n"
+    "  --spoil                damage samples 1 to 6 of every eight, each in another way; see data/README.md\n"
     "example: synth /tmp/photos --shards 20 --samples-per-shard 1000 --reuse 500\n";
 
 /* Up to `most` numbers with x between them. */
@@ -127,6 +128,9 @@ static void parse_option(options *o, int option, const char *value)
     case 'N':
         o->nrow = parse_shape("--npy needs a shape such as 16 or 3x8x8", value, 4, o->row);
         break;
+    case 'x':
+        o->spoil = true;
+        break;
     case 'h':
         fputs(help, stdout);
         exit(0);
@@ -137,13 +141,21 @@ static void parse_option(options *o, int option, const char *value)
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {{"shards", 1, 0, 's'},  {"samples-per-shard", 1, 0, 'n'},
-                                          {"classes", 1, 0, 'c'}, {"size", 1, 0, 'w'},
-                                          {"fixed", 0, 0, 'f'},   {"quality", 1, 0, 'q'},
-                                          {"pattern", 1, 0, 'p'}, {"seed", 1, 0, 'S'},
-                                          {"reuse", 1, 0, 'r'},   {"prefix", 1, 0, 'P'},
-                                          {"digits", 1, 0, 'd'},  {"npy", 1, 0, 'N'},
-                                          {"help", 0, 0, 'h'},    {0, 0, 0, 0}};
+    static const struct option longs[] = {{"shards", 1, 0, 's'},
+                                          {"samples-per-shard", 1, 0, 'n'},
+                                          {"classes", 1, 0, 'c'},
+                                          {"size", 1, 0, 'w'},
+                                          {"fixed", 0, 0, 'f'},
+                                          {"quality", 1, 0, 'q'},
+                                          {"pattern", 1, 0, 'p'},
+                                          {"seed", 1, 0, 'S'},
+                                          {"reuse", 1, 0, 'r'},
+                                          {"prefix", 1, 0, 'P'},
+                                          {"digits", 1, 0, 'd'},
+                                          {"npy", 1, 0, 'N'},
+                                          {"spoil", 0, 0, 'x'},
+                                          {"help", 0, 0, 'h'},
+                                          {0, 0, 0, 0}};
     options o = {.prefix = "train",
                  .nshards = 4,
                  .nsamples = 100,

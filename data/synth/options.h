@@ -11,7 +11,7 @@ static const char *const pattern_names[] = {"photo", "flat", "noise"};
 typedef struct {
     const char *folder, *prefix;
     int nshards, nsamples, nclasses, width, height, reuse, digits, quality;
-    bool fixed;
+    bool fixed, spoil;
     uint64_t seed;
     enum pattern pattern;
     int row[4], nrow; /* .npy: the shape of a row */
