@@ -95,15 +95,24 @@ typedef struct image_work {
     mill_context *ctx;
     const mill__segment *segment;
     const uint8_t *pixels; /* NULL while the image is still encoded */
+    uint64_t encoded_at;   /* where its file begins in the shard */
     int channels;
     mill_view view;
 } image_work;
+
+/* Codecs know offsets in the image's file; people look for them in the shard. */
+static mill_status place_error(mill_status status, uint64_t begin, mill_error *err)
+{
+    if (status && err && err->offset != MILL_NO_OFFSET)
+        err->offset += begin;
+    return status;
+}
 
 static mill_status render(image_work *w, const mill__target *target, mill_error *err)
 {
     if (w->pixels)
         return mill__pixels_render(w->worker->renderer, w->pixels, w->channels, &w->view, target, err);
-    return mill__jpeg_render(w->worker->renderer, &w->view, target, err);
+    return place_error(mill__jpeg_render(w->worker->renderer, &w->view, target, err), w->encoded_at, err);
 }
 
 /* A step cannot be folded: render what there is to u8 pixels and begin a new view on them. */
@@ -164,11 +173,9 @@ static mill_status begin_image(image_work *w, const mill_tensor *in, mill_error 
     mill__image_info info;
     mill_status status =
         mill__jpeg_begin(w->worker->renderer, field->data, field->nbytes, &options, &info, err);
-    if (status) {
-        if (err && err->offset != MILL_NO_OFFSET)
-            err->offset += field->offset;
-        return status;
-    }
+    if (status)
+        return place_error(status, field->offset, err);
+    w->encoded_at = field->offset;
     w->channels = options.channels;
     mill__view_init(&w->view, info.width, info.height);
     return MILL_OK;
@@ -395,9 +402,7 @@ static mill_status probe(mill__worker *worker, mill__row *row, mill_error *err)
         row->height = (int)info.height;
         row->channels = info.stored_components;
     }
-    if (status && err->offset != MILL_NO_OFFSET)
-        err->offset += image->offset;
-    return status;
+    return place_error(status, image->offset, err);
 }
 
 /* ---- one row ---- */
