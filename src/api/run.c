@@ -20,6 +20,7 @@ typedef struct output {
     size_t shard;
     void *writer; /* the sink's */
     int64_t samples, written, skipped, substituted;
+    uint64_t walked;
     mill__issues issues;
 } output;
 
@@ -183,6 +184,7 @@ static mill_status open_run(run *r, const char *spec, const mill_pipeline *pipel
     config.keep = is_finished;
     config.user = r;
     r->stats.shards = (int64_t)r->nshards;
+    r->stats.memory_nbytes = r->options.memory_nbytes;
     return mill__engine_open(&r->engine, &config, err);
 }
 
@@ -236,6 +238,8 @@ static void count_rows(run *r, output *o, const mill__batch *batch)
     r->stats.written += written;
     r->stats.skipped += n - written;
     r->stats.substituted += substitute ? bad : 0;
+    r->stats.bytes_in += batch->walked - o->walked;
+    o->walked = batch->walked;
 }
 
 static void count_issues(run *r, const mill_issue *issues, size_t n)
@@ -303,6 +307,7 @@ static mill_status take_kept(run *r, const mill__batch *batch, mill_error *err)
             return mill__no_memory(err, entry->nissues, "issues");
     r->stats.shards_kept++;
     r->stats.samples += entry->samples;
+    r->stats.samples_kept += entry->samples;
     r->stats.written += entry->written;
     r->stats.skipped += entry->skipped;
     r->stats.substituted += entry->substituted;
@@ -412,7 +417,6 @@ static mill_status too_many(const run *r, mill_error *err)
 
 static mill_status work(run *r, mill_error *err)
 {
-    uint64_t walked = 0;
     for (;;) {
         mill__batch *batch;
         mill_status status = mill__engine_next(r->engine, &batch, 100, err);
@@ -420,9 +424,6 @@ static mill_status work(run *r, mill_error *err)
             return r->bad_shard == SIZE_MAX ? MILL_OK : r->bad.status;
         if (status == MILL_OK) {
             status = take_batch(r, batch, err);
-            if (batch->last && !batch->kept)
-                walked += batch->walked;
-            r->stats.bytes_in = walked;
             mill__engine_release(r->engine, batch);
         }
         if (status && status != MILL_AGAIN)
