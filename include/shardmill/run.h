@@ -73,8 +73,8 @@ MILL_API mill_options mill_options_default(void);
  * docs/formats.md. Files appear under their final names only when complete and synced; a manifest.json beside
  * them records what was made. Run again after a kill or cancel with the same arguments to finish; finished
  * shards are kept; different arguments are refused. stats may be NULL. Blocks; callable from several threads
- * at once on different folders. MILL_CANCELED: on_progress asked to stop; MILL_TOO_MANY_BAD, MILL_BAD_DATA:
- * data errors. */
+ * at once on different folders. The sink "null" needs no folder: out may be NULL then, and no manifest is
+ * kept. MILL_CANCELED: on_progress asked to stop; MILL_TOO_MANY_BAD, MILL_BAD_DATA: data errors. */
 MILL_API mill_status mill_run(const char *spec, const mill_pipeline *pipeline, const char *out,
                               const mill_options *options, mill_stats *stats, mill_error *err);
 
