@@ -182,7 +182,7 @@ static int check_operands(const reading *r, const cli_operands *operands)
 {
     const cli_command *c = r->command;
     if (operands->n < c->fewest_operands)
-        return cli_usage(c, "%s needs %s: a file, folder, glob, braces or @list", c->name, c->operands);
+        return cli_usage(c, "%s needs SPEC: a file, folder, glob, braces or @list", c->name);
     if (c->most_operands >= 0 && operands->n > c->most_operands)
         return cli_usage(c, "%s takes %s; \"%s\" is too much", c->name,
                          c->most_operands ? c->operands : "no operands", operands->words[c->most_operands]);

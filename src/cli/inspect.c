@@ -50,7 +50,7 @@ static void print_sample(const mill_sample_info *s)
 {
     cli_plain(stdout, s->shard);
     printf(": sample ");
-    cli_plain(stdout, s->key);
+    cli_short(stdout, s->key);
     printf(", byte %" PRIu64 ":", s->offset);
     for (int i = 0; i < s->nfields; i++) {
         printf(" ");

@@ -15,7 +15,7 @@ void cli_issue_print(FILE *file, const mill_issue *issue)
     fputs(": ", file);
     if (issue->key[0]) {
         fputs("sample ", file);
-        cli_plain(file, issue->key);
+        cli_short(file, issue->key);
         fputs(issue->offset == MILL_NO_OFFSET ? ": " : ", ", file);
     }
     if (issue->offset != MILL_NO_OFFSET)

@@ -30,7 +30,8 @@ static int unknown(const char *word)
         names[n] = commands[n]->name;
     names[n++] = "help";
     names[n] = NULL;
-    const char *nearest = cli_nearest(word + strspn(word, "-"), names);
+    static const char *const options[] = {"--help", "--version", NULL};
+    const char *nearest = cli_nearest(word, word[0] == '-' ? options : names);
     const char *what = word[0] == '-' ? "option" : "command";
     if (nearest)
         cli_warn(CLI_SAY_ERROR, "there is no %s \"%s\"; did you mean \"%s\"?", what, word, nearest);

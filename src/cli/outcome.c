@@ -64,13 +64,13 @@ void cli_outcome_print(mill_status status, const mill_error *err)
         return;
     fputs("shardmill: ", stderr);
     cli_word(CLI_SAY_ERROR);
-    if (err->shard[0]) {
+    if (err->shard[0] && !strstr(err->message, err->shard)) {
         cli_plain(stderr, err->shard);
         fputs(": ", stderr);
     }
     if (err->key[0]) {
         fputs("sample ", stderr);
-        cli_plain(stderr, err->key);
+        cli_short(stderr, err->key);
         fputs(err->offset == MILL_NO_OFFSET ? ": " : ", ", stderr);
     }
     if (err->offset != MILL_NO_OFFSET)

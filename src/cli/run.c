@@ -264,9 +264,10 @@ static int finish(running *r, mill_status status, const mill_error *err, const m
     cli_progress_hide(&r->progress);
     if (a->engine.verbose && !r->explained && stats->io)
         cli_engine_explain(&a->engine, stats);
-    print_more_issues(r);
     int reported = close_report(r);
     code = code ? code : reported;
+    if (!reported)
+        print_more_issues(r);
     if (a->json) {
         cli_json json = cli_json_begin(stdout, "total");
         cli_outcome_json(&json, status, err, code);
@@ -303,6 +304,17 @@ static int process(running *r, const mill_options *o, const mill_pipeline *pipel
     return finish(r, status, &err, &stats);
 }
 
+/* Show the place that the parser's message begins with. */
+static void point_at(const char *pipe, const mill_error *err)
+{
+    int column;
+    if (sscanf(err->message, "column %d:", &column) != 1 || column < 1 || strpbrk(pipe, "\n\t"))
+        return;
+    fputs("    ", stderr);
+    cli_plain(stderr, pipe);
+    fprintf(stderr, "\n    %*s\n", column, "^");
+}
+
 static int run_main(void *args)
 {
     const run_args *a = args;
@@ -317,6 +329,7 @@ static int run_main(void *args)
     mill_status status = pipeline ? mill_pipeline_parse(pipeline, a->pipe, &err) : MILL_NO_MEMORY;
     if (status) {
         cli_outcome_print(status, &err);
+        point_at(a->pipe, &err);
         code = cli_outcome_code(status, &err);
     }
     code = code ? code : open_report(&r);

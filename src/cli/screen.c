@@ -43,8 +43,7 @@ void cli_word(cli_say say)
 void cli_complain(cli_say say, const char *format, va_list list)
 {
     fputs("shardmill: ", stderr);
-    if (say != CLI_SAY_NOTE)
-        cli_word(say);
+    cli_word(say);
     char text[2048];
     vsnprintf(text, sizeof text, format, list);
     cli_plain(stderr, text);

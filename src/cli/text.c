@@ -134,23 +134,26 @@ const char *cli_nearest(const char *word, const char *const *candidates)
 void cli_wrap(FILE *file, const char *text, int column, int indent, int width)
 {
     fprintf(file, "%*s", column < indent ? indent - column : 0, "");
-    int at = indent;
+    int at = indent,
+        blanks = 0; /* blanks are written before the word behind them, so that no line ends in one */
     while (*text) {
         int n = (int)strcspn(text, " \n");
-        if (at > indent && at + n > width) {
+        if (n && at > indent && at + blanks + n > width) {
             fprintf(file, "\n%*s", indent, "");
             at = indent;
+        } else if (n) {
+            at += fprintf(file, "%*s", blanks, "");
         }
-        fprintf(file, "%.*s", n, text);
-        at += n;
+        at += fprintf(file, "%.*s", n, text);
         text += n;
-        for (; *text == ' ' || *text == '\n'; text++)
-            if (*text == '\n') {
-                fprintf(file, "\n%*s", text[1] && text[1] != '\n' ? indent : 0, "");
-                at = indent;
-            } else if (at++ < width) {
-                fputc(' ', file);
-            }
+        for (blanks = 0; *text == ' '; text++)
+            blanks++;
+        for (; *text == '\n'; text++) {
+            bool ends = !text[1] || text[1] == '\n';
+            fprintf(file, "\n%*s", ends ? 0 : indent, "");
+            at = indent;
+            blanks = 0;
+        }
     }
     fputc('\n', file);
 }
@@ -181,9 +184,9 @@ size_t cli_utf8(const char *s)
     return 0;
 }
 
-void cli_plain(FILE *file, const char *text)
+static void put_plain(FILE *file, const char *text, size_t nbytes)
 {
-    while (*text) {
+    for (const char *end = text + nbytes; text < end;) {
         size_t n = cli_utf8(text);
         unsigned char c = (unsigned char)text[0];
         /* C1 controls are two bytes in UTF-8 */
@@ -194,4 +197,26 @@ void cli_plain(FILE *file, const char *text)
             fputc('?', file);
         text += n ? n : 1;
     }
+}
+
+void cli_plain(FILE *file, const char *text)
+{
+    put_plain(file, text, strlen(text));
+}
+
+void cli_short(FILE *file, const char *text)
+{
+    enum { HEAD = 80, TAIL = 60 };
+    size_t n = strlen(text), head = HEAD, tail = TAIL;
+    if (n <= HEAD + TAIL + 3) {
+        put_plain(file, text, n);
+        return;
+    }
+    while (((unsigned char)text[head] & 0xc0) == 0x80 && head > HEAD - 4) /* not within a character */
+        head--;
+    while (((unsigned char)text[n - tail] & 0xc0) == 0x80 && tail > TAIL - 4)
+        tail--;
+    put_plain(file, text, head);
+    fputs("...", file);
+    put_plain(file, text + n - tail, tail);
 }

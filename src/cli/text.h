@@ -29,6 +29,8 @@ const char *cli_nearest(const char *word, const char *const *candidates);
 void cli_wrap(FILE *file, const char *text, int column, int indent, int width);
 /* Bytes from a shard, made fit for a terminal: control characters and broken UTF-8 become '?'. */
 void cli_plain(FILE *file, const char *text);
+/* Likewise; of a long text the beginning and the end. */
+void cli_short(FILE *file, const char *text);
 /* Length of the UTF-8 sequence that begins s, 0 if it is not a sound one. */
 size_t cli_utf8(const char *s);
 
