@@ -218,7 +218,7 @@ static void total_json(const inspecting *in, const mill_stats *s, mill_status st
     cli_json_int(&json, "errors", in->errors);
     cli_json_int(&json, "warnings", in->warnings);
     cli_json_uint(&json, "nbytes_walked", s->bytes_in);
-    cli_json_number(&json, "elapsed_s", (double)s->elapsed_ns * 1e-9);
+    cli_json_number(&json, "elapsed_s", (double)s->elapsed_ns / 1e9);
     cli_tally_json(&in->all, &json);
     cli_json_end(&json);
 }

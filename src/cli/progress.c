@@ -139,7 +139,7 @@ static void say_json(const cli_progress *p, const mill_stats *s)
 {
     double left = seconds_left(s), part = part_done(s);
     cli_json json = cli_json_begin(stdout, "progress");
-    cli_json_number(&json, "elapsed_s", (double)s->elapsed_ns * 1e-9);
+    cli_json_number(&json, "elapsed_s", (double)s->elapsed_ns / 1e9);
     cli_json_int(&json, "shards", s->shards);
     cli_json_int(&json, "shards_done", s->shards_done);
     cli_json_int(&json, "samples", s->samples);

@@ -5,7 +5,7 @@
 
 static double seconds(int64_t ns)
 {
-    return (double)ns * 1e-9;
+    return (double)ns / 1e9;
 }
 
 /* The share of the compute threads' time in which they computed, or -1 if there is too little to tell by. */
