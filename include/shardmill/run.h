@@ -17,21 +17,24 @@ typedef enum mill_policy {
 
 /* How far a run is. Times in nanoseconds since its start. */
 typedef struct mill_stats {
-    int64_t shards;      /* shards the spec names */
-    int64_t shards_done; /* finished, those kept from an earlier run included */
-    int64_t shards_kept; /* finished by an earlier run and kept */
-    int64_t samples;     /* samples seen = written + skipped */
-    int64_t written;     /* rows written, substituted ones included */
-    int64_t skipped;     /* bad samples left out */
-    int64_t substituted; /* bad samples replaced by zeros */
-    int64_t errors;      /* issues of severity MILL_ERROR */
+    int64_t shards;        /* shards the spec names */
+    int64_t shards_opened; /* of these, so far */
+    int64_t shards_done;   /* finished, those kept from an earlier run included */
+    int64_t shards_kept;   /* finished by an earlier run and kept */
+    int64_t samples;       /* samples seen = written + skipped */
+    int64_t samples_kept;  /* of these, in shards that were kept */
+    int64_t written;       /* rows written, substituted ones included */
+    int64_t skipped;       /* bad samples left out */
+    int64_t substituted;   /* bad samples replaced by zeros */
+    int64_t errors;        /* issues of severity MILL_ERROR */
     int64_t warnings;
-    uint64_t bytes_total; /* sizes of the shards opened so far */
+    uint64_t bytes_total; /* sizes of the shards opened so far; kept ones count nothing */
     uint64_t bytes_in;    /* bytes walked */
     uint64_t bytes_out;   /* bytes written */
     int64_t elapsed_ns;
     int64_t first_sample_ns; /* start to the first finished sample; 0: none yet */
     int64_t busy_ns;         /* time of compute threads inside walks and transforms, added up */
+    uint64_t memory_nbytes;  /* the budget */
     uint64_t peak_nbytes;    /* the most memory taken from the budget at one time */
     int threads;             /* compute threads */
     const char *io;          /* "uring" or "threads" */
@@ -70,8 +73,8 @@ MILL_API mill_options mill_options_default(void);
  * docs/formats.md. Files appear under their final names only when complete and synced; a manifest.json beside
  * them records what was made. Run again after a kill or cancel with the same arguments to finish; finished
  * shards are kept; different arguments are refused. stats may be NULL. Blocks; callable from several threads
- * at once on different folders. MILL_CANCELED: on_progress asked to stop; MILL_TOO_MANY_BAD, MILL_BAD_DATA:
- * data errors. */
+ * at once on different folders. The sink "null" needs no folder: out may be NULL then, and no manifest is
+ * kept. MILL_CANCELED: on_progress asked to stop; MILL_TOO_MANY_BAD, MILL_BAD_DATA: data errors. */
 MILL_API mill_status mill_run(const char *spec, const mill_pipeline *pipeline, const char *out,
                               const mill_options *options, mill_stats *stats, mill_error *err);
 

@@ -136,12 +136,12 @@ static mill_status take(inspection *in, const mill__batch *batch, mill_error *er
     in->stats.samples += (int64_t)batch->n;
     if (!in->stats.first_sample_ns && batch->n)
         in->stats.first_sample_ns = mill__now_ns() - in->begin_ns;
+    in->stats.bytes_in += batch->walked - f->summary.nbytes_walked;
+    f->summary.nbytes_walked = batch->walked;
     if (!batch->last)
         return MILL_OK;
     f->ended = true;
     f->summary.nbytes = batch->shard_nbytes;
-    f->summary.nbytes_walked = batch->walked;
-    in->stats.bytes_in += batch->walked;
     in->stats.shards_done++;
     for (; in->next < in->nshards && in->found[in->next] && in->found[in->next]->ended; in->next++) {
         show(in, in->found[in->next]);
@@ -219,6 +219,7 @@ static mill_status open_inspection(inspection *in, const char *spec, mill_error 
     config.job.probe = in->options.deep ? 2 : 1;
     config.trace = in->trace;
     in->stats.shards = (int64_t)in->nshards;
+    in->stats.memory_nbytes = o->memory_nbytes;
     return mill__engine_open(&in->engine, &config, err);
 }
 

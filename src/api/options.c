@@ -137,6 +137,7 @@ void mill__options_stats(mill_stats *stats, mill__engine *engine)
 {
     mill__engine_stats measured;
     mill__engine_stats_get(engine, &measured);
+    stats->shards_opened = (int64_t)measured.opened;
     stats->bytes_total = measured.bytes_total;
     stats->busy_ns = measured.busy_ns;
     stats->peak_nbytes = measured.peak_nbytes;

@@ -20,6 +20,7 @@ typedef struct output {
     size_t shard;
     void *writer; /* the sink's */
     int64_t samples, written, skipped, substituted;
+    uint64_t walked;
     mill__issues issues;
 } output;
 
@@ -132,6 +133,8 @@ static mill_status open_sink(run *r, mill_error *err)
     r->sink = mill__sink_named(o->sink);
     if (!r->sink)
         return mill_fail(err, MILL_USAGE, "option", "there is no sink \"%s\"", o->sink);
+    if (!r->folder && r->sink != &mill__sink_null)
+        return mill_fail(err, MILL_USAGE, "argument", "the sink \"%s\" needs an output folder", o->sink);
     r->sink_config = (mill__sink_config){.folder = r->folder,
                                          .fixed = r->plan.fixed,
                                          .policy = o->policy,
@@ -161,9 +164,9 @@ static mill_status open_run(run *r, const char *spec, const mill_pipeline *pipel
         status = compile(r, &config, pipeline, err);
     if (!status)
         status = open_sink(r, err);
-    if (!status)
+    if (!status && r->folder)
         status = make_folder(r->folder, err);
-    if (!status)
+    if (!status && r->folder)
         status = open_manifest(r, spec, err);
     if (!status && r->options.trace)
         status = mill__trace_open(&r->trace, r->options.trace, err);
@@ -180,9 +183,10 @@ static mill_status open_run(run *r, const char *spec, const mill_pipeline *pipel
     config.carry_all = r->sink->wants_encoded;
     config.carry_json = r->sink->carries_json;
     config.trace = r->trace;
-    config.keep = is_finished;
+    config.keep = r->manifest ? is_finished : NULL;
     config.user = r;
     r->stats.shards = (int64_t)r->nshards;
+    r->stats.memory_nbytes = r->options.memory_nbytes;
     return mill__engine_open(&r->engine, &config, err);
 }
 
@@ -236,6 +240,8 @@ static void count_rows(run *r, output *o, const mill__batch *batch)
     r->stats.written += written;
     r->stats.skipped += n - written;
     r->stats.substituted += substitute ? bad : 0;
+    r->stats.bytes_in += batch->walked - o->walked;
+    o->walked = batch->walked;
 }
 
 static void count_issues(run *r, const mill_issue *issues, size_t n)
@@ -276,6 +282,8 @@ static bool budget_exceeded(const run *r, bool finally)
 
 static mill_status save(run *r, bool complete, mill_error *err)
 {
+    if (!r->manifest)
+        return MILL_OK;
     pthread_mutex_lock(&r->manifest_lock);
     mill_status status = mill__manifest_save(r->manifest, complete, err);
     pthread_mutex_unlock(&r->manifest_lock);
@@ -285,10 +293,12 @@ static mill_status save(run *r, bool complete, mill_error *err)
 
 static mill_status record(run *r, size_t shard, const mill__manifest_shard *entry, mill_error *err)
 {
+    r->stats.shards_done++;
+    if (!r->manifest)
+        return MILL_OK;
     pthread_mutex_lock(&r->manifest_lock);
     mill_status status = mill__manifest_add(r->manifest, shard, entry, err);
     pthread_mutex_unlock(&r->manifest_lock);
-    r->stats.shards_done++;
     if (!status && mill__now_ns() - r->saved_ns > 1000000000)
         status = save(r, false, err);
     return status;
@@ -303,6 +313,7 @@ static mill_status take_kept(run *r, const mill__batch *batch, mill_error *err)
             return mill__no_memory(err, entry->nissues, "issues");
     r->stats.shards_kept++;
     r->stats.samples += entry->samples;
+    r->stats.samples_kept += entry->samples;
     r->stats.written += entry->written;
     r->stats.skipped += entry->skipped;
     r->stats.substituted += entry->substituted;
@@ -412,7 +423,6 @@ static mill_status too_many(const run *r, mill_error *err)
 
 static mill_status work(run *r, mill_error *err)
 {
-    uint64_t walked = 0;
     for (;;) {
         mill__batch *batch;
         mill_status status = mill__engine_next(r->engine, &batch, 100, err);
@@ -420,9 +430,6 @@ static mill_status work(run *r, mill_error *err)
             return r->bad_shard == SIZE_MAX ? MILL_OK : r->bad.status;
         if (status == MILL_OK) {
             status = take_batch(r, batch, err);
-            if (batch->last && !batch->kept)
-                walked += batch->walked;
-            r->stats.bytes_in = walked;
             mill__engine_release(r->engine, batch);
         }
         if (status && status != MILL_AGAIN)
@@ -463,12 +470,12 @@ static mill_status end_run(run *r, mill_status status, mill_error *err)
 mill_status mill_run(const char *spec, const mill_pipeline *pipeline, const char *out,
                      const mill_options *options, mill_stats *stats, mill_error *err)
 {
-    run r = {.folder = out, .bad_shard = SIZE_MAX, .begin_ns = mill__now_ns()};
+    run r = {.folder = out && out[0] ? out : NULL, .bad_shard = SIZE_MAX, .begin_ns = mill__now_ns()};
     mill__error_clear(err);
     if (stats)
         *stats = (mill_stats){0};
-    if (!spec || !pipeline || !out || !out[0])
-        return mill_fail(err, MILL_USAGE, "argument", "a spec, a pipeline and an output folder are needed");
+    if (!spec || !pipeline)
+        return mill_fail(err, MILL_USAGE, "argument", "a spec and a pipeline are needed");
     mill_status status = mill__options_fill(&r.options, options, err);
     if (status)
         return status;

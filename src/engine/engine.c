@@ -302,6 +302,7 @@ void mill__engine_stats_get(mill__engine *e, mill__engine_stats *stats)
 {
     pthread_mutex_lock(&e->lock);
     *stats = (mill__engine_stats){.bytes_total = e->bytes_total,
+                                  .opened = e->opened,
                                   .peak_nbytes = e->peak_used,
                                   .busy_ns = e->busy_ns,
                                   .io = mill__io_name(e->io),

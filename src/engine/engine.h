@@ -31,6 +31,7 @@ typedef struct mill__engine_config {
 
 typedef struct mill__engine_stats {
     uint64_t bytes_total, peak_nbytes;
+    size_t opened; /* shards; bytes_total is theirs, without the kept ones */
     int64_t busy_ns;
     const char *io, *executor;
     int threads;

@@ -164,7 +164,8 @@ static void on_opened(mill__io_request *request)
     mill__engine *e = s->engine;
     pthread_mutex_lock(&e->lock);
     s->opened = true;
-    if (!s->status)
+    e->opened++;
+    if (!s->status && !s->kept)
         e->bytes_total += s->info.nbytes;
     if ((s->status || s->kept || !s->info.nbytes) && !append_end_block(s)) {
         mill_error err;

@@ -105,6 +105,7 @@ struct mill__engine {
     size_t next_ordinal;
     int active, blocks, reads;
     uint64_t input_used, peak_used, fixed_used, bytes_total;
+    size_t opened;
 
     /* output */
     mill__slot *slots;
