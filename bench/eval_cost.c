@@ -20,13 +20,13 @@ static double row_s, column_s, store_s; /* spent in kernels */
         (total) += bare_seconds() - begin;                                                                   \
     } while (0)
 
-static void timed_row(uint8_t *out, const uint8_t *in, size_t n, int c, const int32_t *bounds,
-                      const int32_t *weights, size_t taps)
+static void timed_rows(uint8_t *const *out, const uint8_t *const *in, size_t nrows, size_t n, int c,
+                       const int32_t *bounds, const int16_t *weights, size_t taps)
 {
-    TIMED(row_s, real->resample_row(out, in, n, c, bounds, weights, taps));
+    TIMED(row_s, real->resample_rows(out, in, nrows, n, c, bounds, weights, taps));
 }
 
-static void timed_column(uint8_t *out, const uint8_t *const *rows, size_t n, const int32_t *weights,
+static void timed_column(uint8_t *out, const uint8_t *const *rows, size_t n, const int16_t *weights,
                          size_t taps)
 {
     TIMED(column_s, real->resample_column(out, rows, n, weights, taps));
@@ -96,7 +96,7 @@ int main(int argc, char **argv)
         return 1;
     mill__kernels wrapped = *plain->kernels;
     real = plain->kernels;
-    wrapped.resample_row = timed_row;
+    wrapped.resample_rows = timed_rows;
     wrapped.resample_column = timed_column;
     wrapped.store_chw = timed_store;
     timed->kernels = &wrapped;
