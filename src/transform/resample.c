@@ -20,6 +20,7 @@ static double triangle(double x)
     return x < 1.0 ? 1.0 - x : 0.0;
 }
 
+/* The two numbers are single precision in Pillow, and a weight's last bit can hang on it. */
 static double hamming(double x)
 {
     x = fabs(x);
@@ -28,7 +29,7 @@ static double hamming(double x)
     if (x >= 1.0)
         return 0.0;
     x *= M_PI;
-    return sin(x) / x * (0.54 + 0.46 * cos(x));
+    return sin(x) / x * ((double)0.54F + (double)0.46F * cos(x));
 }
 
 /* Keys's cubic convolution with a = -1/2. */
