@@ -294,6 +294,8 @@ mill_status mill__params_check(const mill__clause *clause, const mill_param *par
 static int put_number(mill__buffer *out, double value)
 {
     char text[32];
+    if (fabs(value) < 1e15 && value == floor(value)) /* 10, not 1e+01 */
+        return mill__buffer_printf(out, "%.0f", value);
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)

@@ -21,8 +21,10 @@
 #endif
 
 #define PIXELS(X, id)                                                                                        \
-    X(resample_row, id, (uint8_t *, const uint8_t *, size_t, int, const int32_t *, const int32_t *, size_t)) \
-    X(resample_column, id, (uint8_t *, const uint8_t *const *, size_t, const int32_t *, size_t))             \
+    X(resample_rows, id,                                                                                     \
+      (uint8_t *const *, const uint8_t *const *, size_t, size_t, int, const int32_t *, const int16_t *,      \
+       size_t))                                                                                              \
+    X(resample_column, id, (uint8_t *, const uint8_t *const *, size_t, const int16_t *, size_t))             \
     X(store_hwc, id, (void *, const uint8_t *, size_t, int, const void *, size_t, int))                      \
     X(store_chw, id, (void *, size_t, const uint8_t *, size_t, int, const void *, size_t, int))
 

@@ -9,23 +9,38 @@
 #include <stdint.h>
 
 /* Weights are 22-bit fixed point: 32 bits less 8 of the pixel less 2 for a filter that overshoots (Pillow's
- * choice, so that our bytes are its bytes). They do not fit int16_t. */
-#define MILL__RESAMPLE_BITS  22
-#define MILL__RESAMPLE_GROUP 4
-#define MILL__RESAMPLE_SLACK 16
+ * choice, so that our bytes are its bytes). Such a number does not fit the 16-bit factors that processors
+ * multiply fastest, so it is kept as two: weight = high * 2^11 + low, 0 <= low < 2^11. The sums of low and of
+ * high products are exact, and so is what they add up to. A window's weights stand in groups of four: four
+ * low parts, then the four high ones. */
+#define MILL__RESAMPLE_BITS     22
+#define MILL__RESAMPLE_LOW_BITS 11
+#define MILL__RESAMPLE_GROUP    4
+#define MILL__RESAMPLE_ROWS     4  /* at once */
+#define MILL__RESAMPLE_SLACK    16 /* bytes */
+#define MILL__RESAMPLE_STRIP    64 /* bytes */
+
+/* Weight t of a window. */
+static inline int32_t mill__weight(const int16_t *weights, size_t t)
+{
+    const int16_t *group = weights + t / MILL__RESAMPLE_GROUP * 2 * MILL__RESAMPLE_GROUP;
+    t %= MILL__RESAMPLE_GROUP;
+    return group[t + MILL__RESAMPLE_GROUP] * (1 << MILL__RESAMPLE_LOW_BITS) + group[t];
+}
 
 typedef struct mill__kernels {
     const char *level; /* "c", "x86-64-v3", "x86-64-v4", ... */
 
-    /* Horizontal resample of one row of u8 pixels with c (1 or 3) interleaved channels: output i is the sum
-     * of the bounds[2i+1] pixels from bounds[2i] on, weighted by weights[i * taps ...], fixed point with
-     * MILL__RESAMPLE_BITS fraction bits, rounded and clipped. taps is a multiple of MILL__RESAMPLE_GROUP and
-     * weights behind a window's end are 0. in must be readable, and out writable, for MILL__RESAMPLE_SLACK
+    /* Horizontal resample of nrows (1..MILL__RESAMPLE_ROWS) rows of u8 pixels with c (1 or 3) interleaved
+     * channels: output i is the sum of the bounds[2i+1] pixels from bounds[2i] on, weighted by
+     * weights[i * 2 * taps ...], rounded and clipped. taps is a multiple of MILL__RESAMPLE_GROUP and weights
+     * behind a window's end are 0. Rows must be readable, and outputs writable, for MILL__RESAMPLE_SLACK
      * bytes behind the last pixel used. */
-    void (*resample_row)(uint8_t *out, const uint8_t *in, size_t n, int c, const int32_t *bounds,
-                         const int32_t *weights, size_t taps);
-    /* Vertical: one output row of n bytes from taps input rows. */
-    void (*resample_column)(uint8_t *out, const uint8_t *const *rows, size_t n, const int32_t *weights,
+    void (*resample_rows)(uint8_t *const *out, const uint8_t *const *in, size_t nrows, size_t n, int c,
+                          const int32_t *bounds, const int16_t *weights, size_t taps);
+    /* Vertical: one output row of n bytes from taps (any number from 1) input rows. Rows must be readable,
+     * and out writable, up to a multiple of MILL__RESAMPLE_STRIP bytes. */
+    void (*resample_column)(uint8_t *out, const uint8_t *const *rows, size_t n, const int16_t *weights,
                             size_t taps);
 
     /* Through a colour table (see transform/image.h): n pixels of c (1 or 3) interleaved channels to

@@ -308,23 +308,48 @@ static void convert_cmyk(uint8_t *row, size_t n, int channels)
  * time. */
 #define MISALIGNED 4
 
+static size_t row_stride(const struct mill__jpeg *j)
+{
+    uint64_t widest =
+        (uint64_t)j->info.width * (uint64_t)(j->info.stored_components == 4 ? 4 : j->info.channels);
+    return (size_t)((MISALIGNED + widest + MILL__RESAMPLE_SLACK + 63) / 64 * 64);
+}
+
+/* Decode the next rows, as many as are pushed at once. */
+static size_t read_rows(struct mill__jpeg *j, int64_t end, JSAMPROW rows[MILL__RESAMPLE_ROWS])
+{
+    struct jpeg_decompress_struct *d = &j->decoder;
+    size_t n = 0, stride = row_stride(j);
+    while (n < MILL__RESAMPLE_ROWS && d->output_scanline < end) {
+        rows[n] = j->renderer->row.data + n * stride + MISALIGNED;
+        n += jpeg_read_scanlines(d, &rows[n], 1);
+        if (d->output_components == 4)
+            convert_cmyk(rows[n - 1], d->output_width, j->info.channels);
+    }
+    return n;
+}
+
 static void step_rows(struct mill__jpeg *j)
 {
     struct jpeg_decompress_struct *d = &j->decoder;
     int64_t end = j->region.y + j->region.height;
     size_t c = (size_t)j->info.channels;
+    JSAMPROW rows[MILL__RESAMPLE_ROWS];
+    while (d->output_scanline < j->region.y) {
+        rows[0] = j->renderer->row.data + MISALIGNED;
+        jpeg_read_scanlines(d, rows, 1);
+    }
     while (d->output_scanline < end) {
-        JSAMPROW row = j->renderer->row.data + MISALIGNED;
         int64_t y = d->output_scanline;
-        jpeg_read_scanlines(d, &row, 1);
-        if (y < j->region.y)
-            continue;
-        if (d->output_components == 4)
-            convert_cmyk(row, d->output_width, j->info.channels);
-        if (j->frame)
-            mill__turn_row(&j->turn, j->info.channels, y, row + (size_t)j->left * c, j->frame);
-        else
-            mill__render_row(j->renderer, y, row + (size_t)j->left * c);
+        size_t n = read_rows(j, end, rows);
+        const uint8_t *in[MILL__RESAMPLE_ROWS];
+        for (size_t i = 0; i < n; i++) {
+            in[i] = rows[i] + (size_t)j->left * c;
+            if (j->frame)
+                mill__turn_row(&j->turn, j->info.channels, y + (int64_t)i, in[i], j->frame);
+        }
+        if (!j->frame)
+            mill__render_rows(j->renderer, y, in, n);
     }
 }
 
@@ -332,10 +357,8 @@ static void step_rows(struct mill__jpeg *j)
 static mill_status decode_region(struct mill__jpeg *j, mill_error *err)
 {
     mill__renderer *r = j->renderer;
-    uint64_t widest =
-        (uint64_t)j->info.width * (uint64_t)(j->info.stored_components == 4 ? 4 : j->info.channels);
     mill_status status =
-        mill__reserve(r, &r->row, MISALIGNED + widest + MILL__RESAMPLE_SLACK, "a row of pixels", err);
+        mill__reserve(r, &r->row, (uint64_t)row_stride(j) * MILL__RESAMPLE_ROWS, "rows of pixels", err);
     if (!status)
         status = guarded(j, step_start, err);
     if (!status)

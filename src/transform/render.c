@@ -2,6 +2,7 @@
 /* transform/render.c: from source rows to the target: resample, colour table, store. */
 #include "transform/render.h"
 #include "base/error.h"
+#include <stdbool.h>
 #include <string.h>
 
 /* ---- store ---- */
@@ -88,8 +89,11 @@ static mill_status take_rows(mill__renderer *r, mill_error *err)
 {
     mill__pass *pass = &r->pass;
     pass->row_nbytes = (size_t)pass->clip.width * (size_t)pass->target.channels;
-    pass->stride = (pass->row_nbytes + MILL__RESAMPLE_SLACK + 63) & ~(size_t)63;
-    uint64_t nrows = pass->down ? pass->down->longest : 1;
+    pass->stride = (pass->row_nbytes + MILL__RESAMPLE_SLACK + MILL__RESAMPLE_STRIP - 1) /
+                   MILL__RESAMPLE_STRIP * MILL__RESAMPLE_STRIP;
+    /* rows are pushed several at once, and the first output made of them may still need its whole window */
+    uint64_t nrows = (pass->down ? pass->down->longest : 1) + MILL__RESAMPLE_ROWS - 1;
+    pass->nring = nrows;
     mill_status status = mill__reserve(r, &r->line, pass->stride, "a row of pixels", err);
     if (!status)
         status = mill__reserve(r, &r->ring, nrows * pass->stride, "rows of pixels", err);
@@ -149,9 +153,9 @@ mill_status mill__render_begin(mill__renderer *r, const mill_view *view, const m
 
 /* ---- rows ---- */
 
-static const uint8_t *ring_row(mill__renderer *r, int64_t y)
+static uint8_t *ring_row(mill__renderer *r, int64_t y)
 {
-    return r->ring.data + (uint64_t)y % r->pass.down->longest * r->pass.stride;
+    return r->ring.data + (uint64_t)y % r->pass.nring * r->pass.stride;
 }
 
 /* Make and store row pass.next of clip; the ring holds its window. */
@@ -160,9 +164,9 @@ static void make_row(mill__renderer *r)
     mill__pass *pass = &r->pass;
     const mill__coefficients *down = pass->down;
     int64_t first = down->bounds[2 * pass->next], count = down->bounds[2 * pass->next + 1];
-    const int32_t *weights = down->weights + (size_t)pass->next * down->taps;
+    const int16_t *weights = down->weights + (size_t)pass->next * 2 * down->taps;
     const uint8_t *made = r->line.data;
-    if (count == 1 && weights[0] == 1 << MILL__RESAMPLE_BITS) {
+    if (count == 1 && mill__weight(weights, 0) == 1 << MILL__RESAMPLE_BITS) {
         made = ring_row(r, first);
     } else {
         const uint8_t **window = (const uint8_t **)(void *)r->window.data;
@@ -174,28 +178,53 @@ static void make_row(mill__renderer *r)
     pass->next++;
 }
 
-void mill__render_row(mill__renderer *r, int64_t y, const uint8_t *row)
+/* Whether row y of the crop is in the window of an output still to be made. */
+static bool is_needed(const mill__pass *pass, int64_t y)
+{
+    const mill__coefficients *down = pass->down;
+    if (!down)
+        return true;
+    int64_t next = pass->next, end = pass->clip.y + pass->clip.height;
+    while (down->filter == MILL_NEAREST && next < end && down->bounds[2 * next] < y)
+        next++; /* its windows leave rows between them out */
+    return next < end && y >= down->bounds[2 * next];
+}
+
+/* Source rows into the ring, resampled across. */
+static void fill_ring(mill__renderer *r, int64_t y, const uint8_t *const *rows, size_t nrows)
 {
     mill__pass *pass = &r->pass;
-    const mill__coefficients *across = pass->across, *down = pass->down;
+    const mill__coefficients *across = pass->across;
+    uint8_t *out[MILL__RESAMPLE_ROWS];
+    const uint8_t *in[MILL__RESAMPLE_ROWS];
+    size_t n = 0;
+    for (size_t i = 0; i < nrows; i++)
+        if (is_needed(pass, y + (int64_t)i)) {
+            out[n] = ring_row(r, y + (int64_t)i);
+            in[n++] = rows[i];
+        }
+    if (across && n)
+        r->kernels->resample_rows(out, in, n, (size_t)pass->clip.width, pass->target.channels,
+                                  (const int32_t *)(const void *)r->bounds.data,
+                                  across->weights + (size_t)pass->clip.x * 2 * across->taps, across->taps);
+    for (size_t i = 0; i < n && !across; i++)
+        memcpy(out[i], in[i], pass->row_nbytes);
+}
+
+void mill__render_rows(mill__renderer *r, int64_t y, const uint8_t *const *rows, size_t nrows)
+{
+    mill__pass *pass = &r->pass;
+    const mill__coefficients *down = pass->down;
     int64_t end = pass->clip.y + pass->clip.height;
     y -= pass->crop.y;
-    if (pass->next >= end || (down && y < down->bounds[2 * pass->next]))
-        return;
-    uint8_t *out = down ? r->ring.data + (uint64_t)y % down->longest * pass->stride : r->line.data;
-    if (across)
-        r->kernels->resample_row(out, row, (size_t)pass->clip.width, pass->target.channels,
-                                 (const int32_t *)(const void *)r->bounds.data,
-                                 across->weights + (size_t)pass->clip.x * across->taps, across->taps);
-    else if (down)
-        memcpy(out, row, pass->row_nbytes);
-    if (!down) {
-        store(r, pass->x, pass->y + pass->next - pass->clip.y, across ? out : row, pass->clip.width);
-        pass->next++;
-        return;
-    }
-    while (pass->next < end &&
-           down->bounds[2 * pass->next] + down->bounds[2 * pass->next + 1] <= (int32_t)y + 1)
+    if (pass->across || down)
+        fill_ring(r, y, rows, nrows);
+    if (!down)
+        for (size_t i = 0; i < nrows && pass->next < end; i++, pass->next++)
+            store(r, pass->x, pass->y + pass->next - pass->clip.y,
+                  pass->across ? ring_row(r, y + (int64_t)i) : rows[i], pass->clip.width);
+    while (down && pass->next < end &&
+           down->bounds[2 * pass->next] + down->bounds[2 * pass->next + 1] <= y + (int64_t)nrows)
         make_row(r);
 }
 
@@ -204,19 +233,25 @@ mill_status mill__render_frame(mill__renderer *r, const uint8_t *pixels, int64_t
 {
     const mill__rect *need = &r->pass.need;
     size_t c = (size_t)r->pass.target.channels, stride = (size_t)width * c, n = (size_t)need->width * c;
-    size_t total = stride * (size_t)height;
-    for (int64_t i = need->y; i < need->y + need->height; i++) {
-        size_t at = (size_t)(i - y) * stride + (size_t)(need->x - x) * c;
-        const uint8_t *row = pixels + at;
-        if (total - at < n + MILL__RESAMPLE_SLACK) { /* kernels would read behind the end */
+    size_t total = stride * (size_t)height, nrows;
+    for (int64_t i = need->y, end = need->y + need->height; i < end; i += (int64_t)nrows) {
+        const uint8_t *rows[MILL__RESAMPLE_ROWS];
+        for (nrows = 0; nrows < MILL__RESAMPLE_ROWS && i + (int64_t)nrows < end; nrows++) {
+            size_t at = (size_t)(i + (int64_t)nrows - y) * stride + (size_t)(need->x - x) * c;
+            rows[nrows] = pixels + at;
+            if (total - at >= n + MILL__RESAMPLE_SLACK)
+                continue;
+            if (nrows) /* the rest in a push of its own */
+                break;
+            /* kernels would read behind the end */
             mill_status status = mill__reserve(r, &r->row, n + MILL__RESAMPLE_SLACK, "a row of pixels", err);
             if (status)
                 return status;
-            memcpy(r->row.data, row, n);
+            rows[nrows++] = memcpy(r->row.data, pixels + at, n);
             memset(r->row.data + n, 0, MILL__RESAMPLE_SLACK);
-            row = r->row.data;
+            break;
         }
-        mill__render_row(r, i, row);
+        mill__render_rows(r, i, rows, nrows);
     }
     return MILL_OK;
 }

@@ -33,6 +33,7 @@ typedef struct mill__pass {
     const mill__coefficients *across, *down; /* NULL: the size stays */
     int64_t next;                            /* the row of clip to be made next, from clip.y on */
     size_t row_nbytes, stride;               /* a row of clip in u8, and in the ring */
+    size_t nring;                            /* rows that the ring holds */
 } mill__pass;
 
 struct mill__jpeg; /* jpeg.c */
@@ -43,7 +44,7 @@ struct mill__renderer {
     const mill__kernels *kernels;
     uint64_t limit_nbytes, held_nbytes;
     uint64_t renderings;
-    mill__scratch row;    /* a source row that needs a copy of its own */
+    mill__scratch row;    /* source rows that need a copy of their own */
     mill__scratch ring;   /* rows after the horizontal pass */
     mill__scratch window; /* pointers into ring */
     mill__scratch line;   /* one finished row, u8 */
@@ -62,11 +63,12 @@ mill_status mill__coefficients_for(mill__renderer *r, int64_t in, int64_t out, m
                                    const mill__coefficients **c, mill_error *err);
 void mill__jpeg_free(struct mill__jpeg *jpeg); /* NULL is fine */
 
-/* Plan the pass r->pass and store what is fill. Then push every row of pass.need, top to bottom: row is where
- * its pixel need.x is, readable MILL__RESAMPLE_SLACK bytes behind its last. */
+/* Plan the pass r->pass and store what is fill. Then push every row of pass.need, top to bottom, up to
+ * MILL__RESAMPLE_ROWS at once: rows[i] is where pixel need.x of row y + i is, readable MILL__RESAMPLE_SLACK
+ * bytes behind its last. */
 mill_status mill__render_begin(mill__renderer *r, const mill_view *view, const mill__target *target,
                                mill_error *err);
-void mill__render_row(mill__renderer *r, int64_t y, const uint8_t *row);
+void mill__render_rows(mill__renderer *r, int64_t y, const uint8_t *const *rows, size_t nrows);
 /* Push pass.need from pixels that begin at (x, y) of the source, rows of width pixels. */
 mill_status mill__render_frame(mill__renderer *r, const uint8_t *pixels, int64_t x, int64_t y, int64_t width,
                                int64_t height, mill_error *err);

@@ -20,6 +20,7 @@ static double triangle(double x)
     return x < 1.0 ? 1.0 - x : 0.0;
 }
 
+/* The two numbers are single precision in Pillow, and a weight's last bit can hang on it. */
 static double hamming(double x)
 {
     x = fabs(x);
@@ -28,7 +29,7 @@ static double hamming(double x)
     if (x >= 1.0)
         return 0.0;
     x *= M_PI;
-    return sin(x) / x * (0.54 + 0.46 * cos(x));
+    return sin(x) / x * ((double)0.54F + (double)0.46F * cos(x));
 }
 
 /* Keys's cubic convolution with a = -1/2. */
@@ -87,6 +88,17 @@ static int32_t fixed_point(double weight)
     return (int32_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
 }
 
+/* Weight t of output i, in the form that kernels take (kernel/kernel.h). */
+static void set_weight(mill__coefficients *c, int64_t i, int64_t t, int32_t weight)
+{
+    int16_t *group =
+        c->weights + 2 * ((size_t)i * c->taps + (size_t)t / MILL__RESAMPLE_GROUP * MILL__RESAMPLE_GROUP);
+    int32_t low = weight & ((1 << MILL__RESAMPLE_LOW_BITS) - 1);
+    group[t % MILL__RESAMPLE_GROUP] = (int16_t)low;
+    group[MILL__RESAMPLE_GROUP + t % MILL__RESAMPLE_GROUP] =
+        (int16_t)((weight - low) / (1 << MILL__RESAMPLE_LOW_BITS));
+}
+
 /* Fill one row of weights. The window loses the zeros at its end, which say nothing and cost time; not those
  * at its beginning, which must not decrease from row to row. */
 static void fill_window(mill__coefficients *c, int64_t i, const window *w, double inverse, double *real)
@@ -96,13 +108,12 @@ static void fill_window(mill__coefficients *c, int64_t i, const window *w, doubl
         real[t] = filters[c->filter].at(((double)(t + w->first) - w->center + 0.5) * inverse);
         total += real[t];
     }
-    int32_t *weights = c->weights + (size_t)i * c->taps;
-    int64_t n = w->count;
-    for (int64_t t = 0; t < n; t++)
-        weights[t] = fixed_point(total != 0.0 ? real[t] / total : real[t]);
-    while (n > 1 && !weights[n - 1])
-        n--;
-    memset(weights + n, 0, (c->taps - (size_t)n) * sizeof *weights);
+    int64_t n = 1;
+    for (int64_t t = 0; t < w->count; t++) {
+        int32_t weight = fixed_point(total != 0.0 ? real[t] / total : real[t]);
+        set_weight(c, i, t, weight);
+        n = weight ? t + 1 : n;
+    }
     c->bounds[2 * i] = (int32_t)w->first;
     c->bounds[2 * i + 1] = (int32_t)n;
 }
@@ -114,23 +125,26 @@ static void fill_nearest(mill__coefficients *c)
     for (int64_t i = 0; i < c->out; i++, at += step) {
         c->bounds[2 * i] = (int32_t)(at < (double)c->in ? (int64_t)at : c->in - 1);
         c->bounds[2 * i + 1] = 1;
-        memset(c->weights + (size_t)i * c->taps, 0, c->taps * sizeof *c->weights);
-        c->weights[(size_t)i * c->taps] = 1 << MILL__RESAMPLE_BITS;
+        set_weight(c, i, 0, 1 << MILL__RESAMPLE_BITS);
     }
 }
 
 static mill_status take_memory(mill__coefficients *c, uint64_t limit_nbytes, mill_error *err)
 {
-    uint64_t row = 2 * sizeof *c->bounds + c->taps * sizeof *c->weights;
+    uint64_t row = 2 * sizeof *c->bounds + 2 * c->taps * sizeof *c->weights;
     if (__builtin_mul_overflow(row, (uint64_t)c->out, &c->nbytes) || c->nbytes > limit_nbytes)
         return mill_fail(
             err, MILL_LIMIT, "limit",
             "resizing %lld to %lld pixels needs weights beyond the memory that a thread may use; "
             "raise the memory budget",
             (long long)c->in, (long long)c->out);
-    c->weights = mill__alloc((size_t)c->out * c->taps * sizeof *c->weights);
+    size_t nbytes = (size_t)c->out * 2 * c->taps * sizeof *c->weights;
+    c->weights = mill__alloc(nbytes);
     c->bounds = mill__alloc((size_t)c->out * 2 * sizeof *c->bounds);
-    return c->weights && c->bounds ? MILL_OK : mill__no_memory(err, (size_t)c->nbytes, "resize weights");
+    if (!c->weights || !c->bounds)
+        return mill__no_memory(err, (size_t)c->nbytes, "resize weights");
+    memset(c->weights, 0, nbytes);
+    return MILL_OK;
 }
 
 mill_status mill__coefficients_make(mill__coefficients *c, int64_t in, int64_t out, mill_filter filter,

@@ -6,7 +6,8 @@
 #include <shardmill/extend.h>
 
 /* Which inputs make output i, in the form that the kernels take: bounds[2i + 1] of them from bounds[2i] on,
- * with weights[i * taps ...] (see kernel/kernel.h). Windows begin in order, so that an image can be streamed.
+ * with weights[i * 2 * taps ...] (see kernel/kernel.h). Windows begin in order, so that an image can be
+ * streamed.
  */
 typedef struct mill__coefficients {
     int64_t in, out;
@@ -14,7 +15,7 @@ typedef struct mill__coefficients {
     size_t taps;    /* from one row of weights to the next */
     size_t longest; /* window */
     int32_t *bounds;
-    int32_t *weights;
+    int16_t *weights;
     uint64_t nbytes; /* of both */
 } mill__coefficients;
 

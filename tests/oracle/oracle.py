@@ -1,0 +1,194 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compare shardmill's pixels with Pillow's, byte for byte: oracle.py MILL [CASES [SEED]].
+
+Each case is a random pipeline over a shard of random JPEGs (sizes, qualities, subsamplings, progressive,
+grey, CMYK, EXIF orientations), run through the command and, step by step on whole images, through Pillow;
+geometry that Pillow has no word for (shorter side, centre) follows torchvision's documentation. Files go
+to the current folder. Exit status: 0 all equal, 1 not, 77 Pillow or NumPy is missing."""
+import io
+import os
+import random
+import subprocess
+import sys
+import tarfile
+
+try:
+    import numpy
+    from PIL import Image, ImageFile, ImageOps
+except ImportError as missing:
+    print(f"skip: {missing} ({sys.executable})")
+    sys.exit(77)
+
+FILTERS = {"nearest": Image.NEAREST, "box": Image.BOX, "bilinear": Image.BILINEAR,
+           "hamming": Image.HAMMING, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS}
+IMAGES = 4  # in a shard
+SHOWN = 5  # differences
+ImageFile.MAXBLOCK = 1 << 22  # else small images of high quality do not fit the buffer they are saved through
+
+
+# ---- input ----
+
+def random_pixels(rng, width, height, channels):
+    """A smooth picture with noise on it: both flat areas and overshoot at edges."""
+    noise = numpy.random.default_rng(rng.getrandbits(64))
+    coarse = noise.integers(0, 256, (rng.randint(1, 6), rng.randint(1, 6), channels), dtype=numpy.uint8)
+    planes = [Image.fromarray(coarse[:, :, c]).resize((width, height), rng.choice([Image.BICUBIC, Image.NEAREST]))
+              for c in range(channels)]
+    pixels = numpy.stack([numpy.asarray(plane) for plane in planes], axis=2).astype(int)
+    pixels += noise.integers(-20, 21, pixels.shape)
+    pixels = numpy.clip(pixels, 0, 255).astype(numpy.uint8)
+    return pixels[:, :, 0] if channels == 1 else pixels
+
+
+def random_side(rng):
+    return rng.choice([rng.randint(1, 40), rng.randint(1, 200), rng.randint(100, 600)])
+
+
+def random_jpeg(rng):
+    mode = rng.choice(["RGB"] * 5 + ["L", "CMYK"])
+    channels = {"RGB": 3, "L": 1, "CMYK": 4}[mode]
+    picture = Image.fromarray(random_pixels(rng, random_side(rng), random_side(rng), channels), mode)
+    options = {"quality": rng.choice([30, 75, 90, 100]), "progressive": rng.random() < 0.2}
+    if mode == "RGB":
+        options["subsampling"] = rng.randint(0, 2)
+    if rng.random() < 0.5:
+        exif = Image.Exif()
+        exif[0x112] = rng.randint(1, 8)
+        options["exif"] = exif
+    out = io.BytesIO()
+    picture.save(out, "JPEG", **options)
+    return out.getvalue()
+
+
+def write_shard(path, jpegs):
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for i, data in enumerate(jpegs):
+            member = tarfile.TarInfo(f"{i:04d}.jpg")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
+# ---- the steps: each gives its text and what it does to a Pillow image ----
+
+def decode(rng):
+    grey, orient = rng.random() < 0.15, rng.random() < 0.3
+
+    def load(data):
+        picture = Image.open(io.BytesIO(data))
+        if grey and picture.mode in ("RGB", "L"):
+            picture.draft("L", picture.size)  # the luma as stored
+        if orient:
+            picture = ImageOps.exif_transpose(picture)
+        picture = picture.convert("RGB") if picture.mode == "CMYK" else picture
+        return picture.convert("L" if grey else "RGB")
+    return f"decode mode={'grey' if grey else 'rgb'} orient={'true' if orient else 'false'}", load
+
+
+def crop(picture, x, y, width, height, fill=0):
+    out = Image.new(picture.mode, (width, height), (fill,) * 3 if picture.mode == "RGB" else fill)
+    out.paste(picture, (-x, -y))
+    return out
+
+
+def resize_exact(rng):
+    name, width, height = rng.choice(list(FILTERS)), random_side(rng), random_side(rng)
+    return (f"resize {width}x{height} filter={name}",
+            lambda picture: picture.resize((width, height), FILTERS[name]))
+
+
+def resize_shorter(rng):
+    name, side = rng.choice(list(FILTERS)), rng.randint(1, 300)
+
+    def apply(picture):
+        w, h = picture.size
+        size = (side, int(side * h / w)) if w <= h else (int(side * w / h), side)
+        return picture.resize(size, FILTERS[name])
+    return f"resize {side} filter={name}", apply
+
+
+def center_crop(rng):
+    width, height = random_side(rng), random_side(rng)
+
+    def apply(picture):
+        w, h = picture.size
+        left = (width - w) // 2 if width > w else 0
+        top = (height - h) // 2 if height > h else 0
+        picture = crop(picture, -left, -top, max(w, width), max(h, height))
+        w, h = picture.size
+        return crop(picture, int(round((w - width) / 2.0)), int(round((h - height) / 2.0)), width, height)
+    return f"center_crop {width}x{height}", apply
+
+
+def pad(rng):
+    sides, fill = [rng.randint(0, 30) for _ in range(4)], rng.randint(0, 255)
+
+    def apply(picture):
+        w, h = picture.size
+        return crop(picture, -sides[0], -sides[1], w + sides[0] + sides[2], h + sides[1] + sides[3], fill)
+    return f"pad {','.join(map(str, sides))} fill={fill}", apply
+
+
+def hflip(_):
+    return "hflip p=1", ImageOps.mirror
+
+
+def chain(rng):
+    """Decode, up to three steps of any kind, and one that fixes the size."""
+    kinds = [resize_exact, resize_shorter, center_crop, pad, hflip]
+    steps = [decode(rng)] + [rng.choice(kinds)(rng) for _ in range(rng.randint(0, 3))]
+    last = [resize_exact(rng)] if rng.random() < 0.6 else [center_crop(rng)]
+    return steps + last + ([hflip(rng)] if rng.random() < 0.2 else [])
+
+
+# ---- comparing ----
+
+def expected(steps, data):
+    picture = steps[0][1](data)
+    for _, apply in steps[1:]:
+        picture = apply(picture)
+    pixels = numpy.asarray(picture)
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+def run_case(mill, rng, number):
+    """What is wrong, "" for nothing, None where there is nothing to compare."""
+    shard, out = f"case-{number}.tar", f"out-{number}"
+    steps = chain(rng)
+    text = " | ".join(step[0] for step in steps)
+    jpegs = [random_jpeg(rng) for _ in range(IMAGES)]
+    try:
+        wanted = [expected(steps, data) for data in jpegs]
+    except ValueError:  # Pillow refuses sides of no length; so do we
+        return None
+    write_shard(shard, jpegs)
+    done = subprocess.run([mill, "run", shard, "--pipe", text, "--out", out, "--as", "npy"],
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        return f"{text}: exit {done.returncode}: {done.stderr.strip()}"
+    made = numpy.load(os.path.join(out, f"case-{number}.image.npy"))
+    for i, pixels in enumerate(wanted):
+        if made[i].shape != pixels.shape or not numpy.array_equal(made[i], pixels):
+            with Image.open(io.BytesIO(jpegs[i])) as picture:
+                return (f"{text}: image {i} ({picture.mode} {picture.size}) differs: "
+                        f"{made[i].shape} {pixels.shape}")
+    return ""
+
+
+def main():
+    mill = sys.argv[1]
+    cases = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    compared = bad = 0
+    for i in range(cases):
+        problem = run_case(mill, random.Random(f"{seed}/{i}"), i)
+        compared += problem is not None
+        bad += bool(problem)
+        if problem and bad <= SHOWN:
+            print(f"case {i}: {problem}")
+    print(f"{compared} pipelines, {compared * IMAGES} images, {bad} pipelines differ from Pillow {Image.__version__}")
+    return 1 if bad or not compared else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
