@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 void *mill__alloc(size_t nbytes)
 {
@@ -15,6 +16,24 @@ void *mill__alloc(size_t nbytes)
 void mill__free(void *p)
 {
     free(p);
+}
+
+void *mill__pages_alloc(size_t nbytes)
+{
+    void *pages = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+void *mill__pages_resize(void *pages, size_t nbytes, size_t new_nbytes)
+{
+    void *moved = mremap(pages, nbytes, new_nbytes, MREMAP_MAYMOVE);
+    return moved == MAP_FAILED ? NULL : moved;
+}
+
+void mill__pages_free(void *pages, size_t nbytes)
+{
+    if (pages)
+        munmap(pages, nbytes);
 }
 
 int mill__buffer_reserve(mill__buffer *b, size_t capacity)

@@ -11,6 +11,12 @@
 void *mill__alloc(size_t nbytes);
 void mill__free(void *p);
 
+/* Whole pages from the system, given back to it when freed: for large pieces that pass between threads, which
+ * malloc would keep in the arenas of all of them. NULL when there are none. */
+void *mill__pages_alloc(size_t nbytes);
+void *mill__pages_resize(void *pages, size_t nbytes, size_t new_nbytes); /* moves, never copies */
+void mill__pages_free(void *pages, size_t nbytes);                       /* NULL is fine */
+
 /* Bytes that grow; {0} is an empty one. Contents are 64-byte aligned. */
 typedef struct mill__buffer {
     uint8_t *data;

@@ -21,13 +21,30 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-static mill_status too_small(const mill__engine *e, uint64_t wanted, const char *what, mill_error *err)
+/* What divide_memory() and divide_input() make of it must do: two finished samples in the output, and in the
+ * input one sample beside a piece, which is an eighth of it at most. */
+static mill_status too_small(const mill__engine *e, uint64_t sample, uint64_t row, mill_error *err)
 {
+    uint64_t output = 2 * row, input = 4 * sample + 32 * KIB, least = output > input ? output : input;
     return mill_fail(err, MILL_LIMIT, "limit",
-                     "a memory budget of %llu MiB does not do: %s needs %llu MiB; give at least %llu MiB",
-                     (unsigned long long)(e->config.memory_nbytes / MIB), what,
-                     (unsigned long long)(wanted / MIB + 1),
-                     (unsigned long long)((8 * wanted / 3 + fixed_nbytes) / MIB + 1));
+                     "a memory budget of %llu MiB does not do for samples of %llu bytes that become %llu; "
+                     "give at least %llu MiB",
+                     (unsigned long long)(e->config.memory_nbytes / MIB), (unsigned long long)sample,
+                     (unsigned long long)row,
+                     (unsigned long long)((8 * (least / 3 + 1) + fixed_nbytes) / MIB + 1));
+}
+
+/* Half for pieces, half for samples that do not fit one; three quarters of that for the oldest shard alone.
+ */
+static void divide_input(mill__engine *e, uint64_t input)
+{
+    uint64_t wanted = (uint64_t)e->config.depth + 2 * (uint64_t)e->config.threads + 2;
+    e->piece_nbytes = (size_t)clamp(input / 2 / wanted, 80 * KIB, 5 * MIB) & ~(size_t)4095;
+    e->room_nbytes = e->piece_nbytes / 5 & ~(size_t)4095;
+    e->max_pieces = (int)clamp(input / 2 / e->piece_nbytes, 2, wanted);
+    e->joined_nbytes = input / 2;
+    e->reserve_nbytes = input / 8 * 3;
+    e->max_sample_nbytes = (size_t)e->reserve_nbytes - e->piece_nbytes - 4096;
 }
 
 /* Shares of the budget: three eighths for what is read, three for what is made, two for the threads' scratch.
@@ -41,11 +58,8 @@ static mill_status divide_memory(mill__engine *e, mill_error *err)
                          (unsigned long long)budget, (unsigned long long)(fixed_nbytes + 8 * MIB));
     uint64_t usable = budget - fixed_nbytes, input = usable / 8 * 3, output = usable / 8 * 3;
 
-    e->max_blocks = c->depth + 2 * c->threads + 2;
     e->max_active = c->depth + 2 * c->threads + 4;
-    e->input_nbytes = input;
-    e->block_nbytes = (size_t)clamp(input / (uint64_t)e->max_blocks, 64 * KIB, 4 * MIB) & ~(size_t)4095;
-    e->max_sample_nbytes = (size_t)(input / 4);
+    divide_input(e, input);
     c->job.scratch_nbytes = usable / 4 / threads;
 
     const mill__plan *plan = c->job.plan;
@@ -54,8 +68,9 @@ static mill_status divide_memory(mill__engine *e, mill_error *err)
     while (slots > 2 && output / slots < row)
         slots--;
     uint64_t slab = clamp(output / slots, 0, 8 * MIB);
-    if (row > output / 2)
-        return too_small(e, row * 2, "a finished sample", err);
+    uint64_t sample = c->job.probe ? 0 : mill__type_nbytes(&plan->input);
+    if (row > output / 2 || sample > e->max_sample_nbytes)
+        return too_small(e, sample, row, err);
     if (slab < row)
         slab = row;
     e->nslots = (int)slots;

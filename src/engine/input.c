@@ -76,15 +76,37 @@ static void append_block(mill__shard *s, mill__block *b)
     *s->blocks_end = b;
     s->blocks_end = &b->next;
     s->live_blocks++;
-    s->engine->blocks++;
 }
 
-static void charge(mill__engine *e, size_t nbytes)
+void mill__input_charge(mill__engine *e, int64_t joined)
 {
-    e->input_used += nbytes;
-    if (e->input_used + e->fixed_used > e->peak_used)
-        e->peak_used = e->input_used + e->fixed_used;
-    mill__trace_counter(e->config.trace, "input bytes", (int64_t)e->input_used);
+    e->joined_used += (uint64_t)joined; /* wraps rightly when it is less */
+    uint64_t used = (uint64_t)e->pieces * e->piece_nbytes + e->joined_used;
+    if (used + e->fixed_used > e->peak_used)
+        e->peak_used = used + e->fixed_used;
+    mill__trace_counter(e->config.trace, "input bytes", (int64_t)used);
+}
+
+static void *take_piece(mill__engine *e)
+{
+    void *piece = e->free_pieces;
+    if (piece)
+        memcpy(&e->free_pieces, piece, sizeof(void *));
+    else
+        piece = mill__pages_alloc(e->piece_nbytes);
+    if (piece) {
+        e->pieces++;
+        mill__input_charge(e, 0);
+    }
+    return piece;
+}
+
+void mill__piece_give(mill__engine *e, void *piece)
+{
+    memcpy(piece, &e->free_pieces, sizeof(void *));
+    e->free_pieces = piece;
+    e->pieces--;
+    mill__input_charge(e, 0);
 }
 
 /* A block that carries no bytes: how a failed, empty or kept shard comes to its end. */
@@ -101,31 +123,25 @@ static bool append_end_block(mill__shard *s)
     return true;
 }
 
-static size_t next_block_nbytes(const mill__engine *e, const mill__shard *s)
-{
-    uint64_t left = s->info.nbytes - s->issued;
-    return left <= e->block_nbytes + e->block_nbytes / 4 ? (size_t)left : e->block_nbytes;
-}
-
 /* false: not now */
 static bool issue_block(mill__engine *e, mill__shard *s)
 {
-    size_t nbytes = next_block_nbytes(e, s), room = s->issued ? e->block_nbytes / 4 : 0;
-    size_t capacity = nbytes + room;
-    if (e->blocks && (e->input_used + capacity > e->input_nbytes || e->blocks >= e->max_blocks))
+    size_t room = s->issued ? e->room_nbytes : 0, most = e->piece_nbytes - room;
+    uint64_t left = s->info.nbytes - s->issued;
+    size_t nbytes = left < most ? (size_t)left : most;
+    if (e->pieces >= e->max_pieces)
         return false;
     mill__block *b = calloc(1, sizeof *b);
-    uint8_t *memory = mill__alloc(capacity);
-    if (!b || !memory) {
+    uint8_t *memory = b ? take_piece(e) : NULL;
+    if (!memory) {
         free(b);
-        mill__free(memory);
-        if (!e->blocks) {
+        if (!e->pieces) {
             mill_error err;
-            mill__engine_fail(e, mill__no_memory(&err, capacity, "a block of a shard"), &err);
+            mill__engine_fail(e, mill__no_memory(&err, e->piece_nbytes, "a block of a shard"), &err);
         }
         return false; /* else: when others have ended */
     }
-    *b = (mill__block){.shard = s, .memory = memory, .capacity = capacity, .room = room, .nbytes = nbytes};
+    *b = (mill__block){.shard = s, .memory = memory, .room = room, .nbytes = nbytes};
     int fd = s->source->fd ? s->source->fd(s->handle) : -1;
     b->request = (mill__io_request){.fd = fd,
                                     .read = s->source->read,
@@ -138,7 +154,6 @@ static bool issue_block(mill__engine *e, mill__shard *s)
     s->issued += nbytes;
     b->last = s->all_issued = s->issued == s->info.nbytes;
     append_block(s, b);
-    charge(e, capacity);
     e->reads++;
     mill__io_submit(e->io, &b->request);
     return true;
@@ -178,11 +193,14 @@ static void on_opened(mill__io_request *request)
 
 static void free_block(mill__engine *e, mill__block *b)
 {
-    mill__shard *s = b->shard;
-    e->input_used -= b->capacity;
-    e->blocks--;
-    s->live_blocks--;
-    mill__free(b->memory);
+    b->shard->live_blocks--;
+    if (b->capacity) {
+        mill__pages_free(b->memory, b->capacity);
+        mill__input_charge(e, -(int64_t)b->capacity);
+        pthread_cond_broadcast(&e->work); /* a shard may have waited for it */
+    } else if (b->memory) {
+        mill__piece_give(e, b->memory);
+    }
     free(b);
 }
 
@@ -242,8 +260,6 @@ static void unlink_shard(mill__engine *e, mill__shard *s)
     if (s->walker)
         s->format->close(s->walker);
     s->walker = NULL;
-    e->input_used -= s->carry_charged;
-    mill__buffer_free(&s->carry);
 }
 
 void mill__shard_settle(mill__engine *e, mill__shard *s)
@@ -283,9 +299,16 @@ void mill__input_free(mill__engine *e)
             s->blocks = b->next;
             free_block(e, b);
         }
+        if (s->tail)
+            free_block(e, s->tail);
         unlink_shard(e, s);
         if (s->handle_open)
             s->source->close(s->handle);
         free(s);
+    }
+    while (e->free_pieces) {
+        void *piece = e->free_pieces;
+        memcpy(&e->free_pieces, piece, sizeof(void *));
+        mill__pages_free(piece, e->piece_nbytes);
     }
 }

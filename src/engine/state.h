@@ -17,19 +17,25 @@
 
 typedef struct mill__shard mill__shard;
 
-/* A piece of a shard in memory. Alive until it is walked and the last step that looks into it is done. */
+/* A stretch of a shard in memory. Alive until it is walked and the last step that looks into it is done.
+ *
+ * Its bytes lie in a piece, one of a fixed number of equal ones that go round. Where a sample is cut by the
+ * end of a block, the block's tail stays until the next block is walked, and is then put in front of that
+ * one's bytes, into room kept there. A tail that does not fit goes with the next block into memory of its
+ * own, which grows as the sample does. That memory has a share of the budget which no piece uses, and of it
+ * as much as one sample can take is kept for the oldest shard: so that one always gets on. */
 typedef struct mill__block {
     mill__shard *shard;
     mill__io_request request;
-    uint8_t *memory;
-    size_t capacity;
+    uint8_t *memory;   /* a piece, or capacity bytes of its own */
+    size_t capacity;   /* 0: a piece */
     size_t room;       /* in front of the bytes, for what the block before cut off */
     size_t nbytes;     /* read */
     bool last;         /* of its shard */
     bool ready;        /* read, or failed */
     bool joined;       /* at and left are set */
     bool walked;       /* nothing more to take from it */
-    int steps;         /* that still look into it */
+    int steps;         /* that still look into it; one more while it is a tail */
     const uint8_t *at; /* the walk's: what is left of it */
     size_t left;
     struct mill__block *next;
@@ -55,9 +61,8 @@ struct mill__shard {
     int live_blocks;
     /* the walk's alone (one walk at a time) */
     void *walker;
-    mill__buffer carry;   /* bytes of a sample that the last block cut */
-    size_t carry_charged; /* of the budget, for carry */
-    size_t need;          /* bytes the cut sample is known to want */
+    mill__block *tail; /* the last block, if it ended within a sample: what is left of it */
+    size_t need;       /* bytes that the sample is known to want */
     uint64_t position;
     bool walking, ended;
     struct mill__slot *filling; /* batch that has free places */
@@ -81,6 +86,10 @@ typedef struct mill__step {
     size_t first, count;
     int left; /* chunks that are not done */
     bool block_done, ended;
+    size_t joined_nbytes; /* memory for the tail and this block; 0: the tail fits in front */
+    size_t charged;       /* of the budget, for that */
+    bool adopts;          /* that memory is the tail's, made larger */
+    bool too_long;        /* the sample takes more memory than any may */
     struct mill__step *next;
 } mill__step;
 
@@ -93,9 +102,11 @@ struct mill__engine {
     mill__io *io;
 
     /* limits, fixed at open */
-    uint64_t input_nbytes; /* budget of blocks */
-    size_t block_nbytes, max_sample_nbytes;
-    int max_active, max_blocks, chunks;
+    size_t piece_nbytes, room_nbytes; /* of a piece, kept in front for a tail */
+    uint64_t joined_nbytes;           /* for tails and blocks that do not fit a piece; of it: */
+    uint64_t reserve_nbytes;          /* kept for the oldest shard */
+    size_t max_sample_nbytes;
+    int max_active, max_pieces, chunks;
     size_t places;              /* rows of a batch */
     size_t batch_source_nbytes; /* a batch takes no more samples beyond this */
 
@@ -103,8 +114,9 @@ struct mill__engine {
     mill__shard *shards, **shards_end; /* active ones, in order */
     mill__shard *issuing;              /* the next to read from */
     size_t next_ordinal;
-    int active, blocks, reads;
-    uint64_t input_used, peak_used, fixed_used, bytes_total;
+    int active, pieces, reads; /* pieces: in use */
+    void *free_pieces;         /* each begins with a pointer to the next */
+    uint64_t joined_used, peak_used, fixed_used, bytes_total;
     size_t opened;
 
     /* output */
@@ -126,6 +138,8 @@ struct mill__engine {
 /* input.c; lock held unless said otherwise */
 void mill__input_pump(mill__engine *e);
 void mill__block_release(mill__engine *e, mill__block *block); /* one step less, or walked */
+void mill__piece_give(mill__engine *e, void *piece);
+void mill__input_charge(mill__engine *e, int64_t joined);      /* note what is in use */
 void mill__shard_settle(mill__engine *e, mill__shard *shard);  /* close it if nothing needs it any more */
 void mill__input_discard(mill__engine *e, mill__shard *shard); /* what is not walked is not wanted */
 void mill__input_free(mill__engine *e);                        /* at close, I/O at rest */

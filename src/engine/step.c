@@ -26,6 +26,36 @@ static bool has_place(const mill__engine *e, const mill__shard *s, bool oldest)
     return s->filling || e->free_slots > 1 || (e->free_slots && oldest);
 }
 
+/* How the first block of s and the tail in front of it come together. */
+static void plan_join(const mill__engine *e, const mill__shard *s, mill__step *step)
+{
+    const mill__block *b = s->blocks, *tail = s->tail;
+    step->joined_nbytes = step->charged = 0;
+    step->adopts = step->too_long = false;
+    if (b->joined || !tail || tail->left <= b->room || b->request.status)
+        return;
+    size_t wanted = tail->left + b->nbytes;
+    if (wanted < s->need)
+        wanted = s->need;
+    step->joined_nbytes = step->charged = (wanted + 4095) & ~(size_t)4095;
+    step->adopts = tail->capacity && tail->steps == 1;
+    if (step->adopts && step->joined_nbytes < tail->capacity)
+        step->joined_nbytes = tail->capacity;
+    if (step->adopts)
+        step->charged = step->joined_nbytes - tail->capacity;
+    step->too_long = step->joined_nbytes > e->reserve_nbytes;
+    if (step->too_long) /* for its walk to report */
+        step->charged = 0;
+}
+
+static bool has_memory(const mill__engine *e, const mill__shard *s, bool oldest)
+{
+    mill__step step;
+    plan_join(e, s, &step);
+    uint64_t most = e->joined_nbytes - (oldest ? 0 : e->reserve_nbytes);
+    return !step.charged || e->joined_used + step.charged <= most;
+}
+
 static mill__shard *startable(mill__engine *e)
 {
     if (atomic_load_explicit(&e->stop, memory_order_relaxed))
@@ -34,7 +64,8 @@ static mill__shard *startable(mill__engine *e)
     for (mill__shard *s = e->shards; s && s->ordinal < e->limit; s = s->next) {
         if (s->ended)
             continue;
-        if (!s->walking && s->blocks && s->blocks->ready && has_place(e, s, oldest))
+        if (!s->walking && s->blocks && s->blocks->ready && has_place(e, s, oldest) &&
+            has_memory(e, s, oldest))
             return s;
         oldest = false;
     }
@@ -96,6 +127,8 @@ static mill__unit *claim(void *self)
     if (!s->filling)
         s->filling = take_slot(e, s);
     *step = (mill__step){.block = s->blocks, .shard = s, .slot = s->filling, .first = s->filling->batch.n};
+    plan_join(e, s, step);
+    mill__input_charge(e, (int64_t)step->charged);
     size_t room = e->places - step->first;
     step->left = step->unit.chunks = room < (size_t)e->chunks ? (int)room : e->chunks;
     step->block->steps++;
@@ -136,41 +169,67 @@ static void give_up(mill__step *step, const mill_error *err)
     step->ended = true;
 }
 
-/* Put what the last block cut off in front of this block: into its room, or, where that is too small, both
- * into the carry buffer, which then becomes the block's memory. */
+/* The tail and the block's bytes into memory of their own, which becomes the block's. */
+static bool join_outside(mill__engine *e, mill__step *step)
+{
+    mill__block *b = step->block, *tail = step->shard->tail;
+    void *piece = b->memory;
+    if (step->adopts)
+        memmove(tail->memory, tail->at, tail->left);
+    uint8_t *memory = step->adopts ? mill__pages_resize(tail->memory, tail->capacity, step->joined_nbytes)
+                                   : mill__pages_alloc(step->joined_nbytes);
+    if (!memory)
+        return false;
+    if (!step->adopts)
+        memcpy(memory, tail->at, tail->left);
+    memcpy(memory + tail->left, b->memory + b->room, b->nbytes);
+    pthread_mutex_lock(&e->lock);
+    if (step->adopts) {
+        tail->memory = NULL;
+        tail->capacity = 0;
+    }
+    b->memory = memory;
+    b->capacity = step->joined_nbytes;
+    b->room = 0;
+    step->charged = 0; /* it is the block's now */
+    mill__piece_give(e, piece);
+    pthread_mutex_unlock(&e->lock);
+    b->at = memory;
+    b->left = tail->left + b->nbytes;
+    return true;
+}
+
+static void drop_tail(mill__engine *e, mill__shard *s) /* lock held */
+{
+    mill__block *tail = s->tail;
+    if (!tail)
+        return;
+    s->tail = NULL;
+    tail->steps--;
+    mill__block_release(e, tail);
+}
+
+/* Put what is left of the last block in front of this one. */
 static bool join(mill__engine *e, mill__step *step)
 {
     mill__block *b = step->block;
     mill__shard *s = step->shard;
-    mill__buffer *carry = &s->carry;
-    uint8_t *bytes = b->memory + b->room;
+    const mill__block *tail = s->tail;
     b->joined = true;
-    b->at = bytes;
+    b->at = b->memory + b->room;
     b->left = b->nbytes;
-    if (!carry->nbytes)
+    if (!tail)
         return true;
-    if (carry->nbytes <= b->room) {
-        b->at = memcpy(bytes - carry->nbytes, carry->data, carry->nbytes);
-        b->left += carry->nbytes;
-        carry->nbytes = 0;
-        return true;
-    }
-    size_t wanted = carry->nbytes + b->nbytes;
-    if (mill__buffer_reserve(carry, s->need > wanted ? s->need : wanted) ||
-        mill__buffer_append(carry, bytes, b->nbytes))
+    if (tail->left <= b->room) {
+        b->at -= tail->left;
+        b->left += tail->left;
+        memcpy(b->memory + b->room - tail->left, tail->at, tail->left);
+    } else if (!join_outside(e, step)) {
         return false;
+    }
     pthread_mutex_lock(&e->lock);
-    e->input_used += carry->capacity - b->capacity;
-    if (e->input_used + e->fixed_used > e->peak_used)
-        e->peak_used = e->input_used + e->fixed_used;
+    drop_tail(e, s);
     pthread_mutex_unlock(&e->lock);
-    mill__free(b->memory);
-    b->memory = carry->data;
-    b->capacity = carry->capacity;
-    b->room = 0;
-    b->at = carry->data;
-    b->left = carry->nbytes;
-    *carry = (mill__buffer){0};
     return true;
 }
 
@@ -221,8 +280,16 @@ static bool begin_block(mill__engine *e, mill__step *step)
         give_up(step, &err);
         return false;
     }
+    if (step->too_long) {
+        mill_fail(&err, MILL_LIMIT, "limit",
+                  "the sample at offset %llu needs more memory than the budget allows (%zu bytes a sample); "
+                  "raise the budget",
+                  (unsigned long long)s->position, e->max_sample_nbytes);
+        give_up(step, &err);
+        return false;
+    }
     if (!join(e, step)) {
-        mill__no_memory(&err, s->carry.nbytes, "a sample that spans blocks");
+        mill__no_memory(&err, step->joined_nbytes, "a sample that spans blocks");
         give_up(step, &err);
         return false;
     }
@@ -246,26 +313,6 @@ static void end_of_shard(mill__step *step)
                     s->position, s->info.nbytes - s->position);
 }
 
-/* Keep what is left of a block for the next one. When nothing at all was taken from its memory, and nobody
- * looks into it, the memory itself is kept: a sample that spans many blocks is not copied again for each. */
-static bool cut(mill__engine *e, mill__step *step)
-{
-    mill__block *b = step->block;
-    mill__shard *s = step->shard;
-    if (!b->left)
-        return true;
-    pthread_mutex_lock(&e->lock);
-    bool alone = b->steps == 1 && step->slot->batch.n == step->first && b->at == b->memory;
-    if (alone) {
-        s->carry = (mill__buffer){.data = b->memory, .nbytes = b->left, .capacity = b->capacity};
-        e->input_used -= b->capacity; /* charged again as carry when the walk ends */
-        b->memory = NULL;
-        b->capacity = 0;
-    }
-    pthread_mutex_unlock(&e->lock);
-    return alone || !mill__buffer_append(&s->carry, b->at, b->left);
-}
-
 /* One sample into the batch; false: nothing more in this step. */
 static bool walk_one(mill__engine *e, mill__step *step, mill__sample *sample)
 {
@@ -287,10 +334,6 @@ static bool walk_one(mill__engine *e, mill__step *step, mill__sample *sample)
     } else if (status == MILL_AGAIN && !b->last) {
         step->block_done = true;
         s->need = need;
-        if (!cut(e, step)) {
-            mill__no_memory(&err, b->left, "a sample that spans blocks");
-            give_up(step, &err);
-        }
     } else if (status == MILL_END) {
         end_of_shard(step);
     } else {
@@ -352,16 +395,21 @@ static void walk_end(void *self, mill__unit *unit)
     batch->pending += step->count;
     s->samples += (int64_t)step->count;
     s->walking = false;
-    e->input_used += s->carry.capacity - s->carry_charged;
-    s->carry_charged = s->carry.capacity;
+    mill__input_charge(e, -(int64_t)step->charged);
+    step->charged = 0;
     if (step->block_done || step->ended) {
         s->blocks = step->block->next;
         if (!s->blocks)
             s->blocks_end = &s->blocks;
         step->block->walked = true;
+        if (step->block->left && !step->ended) {
+            s->tail = step->block;
+            s->tail->steps++;
+        }
     }
     if (step->ended) {
         s->ended = true;
+        drop_tail(e, s);
         mill__input_discard(e, s);
         close_batch(e, step, true);
         pthread_cond_broadcast(&e->work); /* perhaps all is claimed now */
@@ -403,7 +451,8 @@ static void chunk_end(void *self, mill__unit *unit, int chunk)
     if (--step->left == 0) {
         mill__shard *s = step->shard;
         mill__block *b = step->block;
-        b->steps--;
+        if (--b->steps == 1 && b == s->tail)
+            pthread_cond_broadcast(&e->work); /* its shard may have waited for its memory */
         mill__block_release(e, b);
         step->next = e->spare_steps;
         e->spare_steps = step;

@@ -271,13 +271,21 @@ END_TEST
 
 START_TEST(a_budget_that_cannot_do_is_refused_with_the_one_that_can)
 {
-    setup s;
-    mill_error err;
-    set_up(&s, quiet(2, 10000000), 1, 2, "tasks", 64u << 20);
-    ck_assert_int_eq(mill__engine_open(&s.engine, &s.config, &err), MILL_LIMIT);
-    ck_assert_ptr_nonnull(strstr(err.message, "give at least"));
-    s.engine = NULL;
-    tear_down(&s);
+    static const int elements[] = {1500000, 3000000, 10000000};
+    for (int i = 0; i < 3; i++) {
+        setup s;
+        mill_error err;
+        tally got;
+        set_up(&s, quiet(2, elements[i]), 1, 2, "tasks", 32u << 20);
+        ck_assert_int_eq(mill__engine_open(&s.engine, &s.config, &err), MILL_LIMIT);
+        const char *advice = strstr(err.message, "give at least ");
+        ck_assert_ptr_nonnull(advice);
+        s.config.memory_nbytes = strtoull(advice + strlen("give at least "), NULL, 10) << 20;
+        begin(&s);
+        ck_assert_int_eq(drain(&s, &got, 1), MILL_END);
+        ck_assert_int_eq(got.rows, 2);
+        tear_down(&s);
+    }
 }
 END_TEST
 
