@@ -173,9 +173,15 @@ static mill__sink_config config_of(mill_type type, mill_policy policy)
     return (mill__sink_config){.folder = folder, .type = type, .fixed = true, .policy = policy};
 }
 
+/* Carry one field more. The engine gives a row exactly as many places as it needs; so do we. */
 static void carry(mill__row *row, const char *name, const char *text)
 {
-    mill__carried *field = &row->carried[row->ncarried++];
+    size_t n = (size_t)row->ncarried + 1;
+    mill__carried *grown = realloc(row->carried, n * sizeof *grown);
+    ck_assert_ptr_nonnull(grown);
+    row->carried = grown;
+    mill__carried *field = &grown[row->ncarried++];
+    *field = (mill__carried){0};
     snprintf(field->name, sizeof field->name, "%s", name);
     field->offset = row->blob.nbytes;
     field->nbytes = strlen(text);
@@ -184,8 +190,10 @@ static void carry(mill__row *row, const char *name, const char *text)
 
 static void free_rows(mill__row *rows, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         mill__buffer_free(&rows[i].blob);
+        free(rows[i].carried);
+    }
 }
 
 /* Write rows in two calls and finish; the number of files. */
