@@ -81,9 +81,9 @@ static mill_status take_argument(const char *text, const char **at, mill__clause
     char *key = NULL, *value = take_word(text, at, true, err);
     if (value && **at == '=') {
         key = value;
-        ++*at;
+        bool quoted = *++*at == '"' || **at == '\'';
         value = take_word(text, at, false, err);
-        if (value && (!key[0] || !value[0])) {
+        if (value && (!key[0] || (!value[0] && !quoted))) {
             mill_fail(err, MILL_USAGE, "pipeline",
                       "column %zu: \"%s=%s\": a key and a value belong around '='",
                       (size_t)(begin - text) + 1, key, value);

@@ -20,14 +20,40 @@ void mill__error_clear(mill_error *err)
         *err = (mill_error){.offset = MILL_NO_OFFSET};
 }
 
+/* One line, whatever the names in it hold, and cut between characters: text may be UTF-8. */
+static void tidy(char *text, size_t size)
+{
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = ' ';
+    if (n + 1 < size)
+        return;
+    size_t last = n;
+    while (last && n - last < 4 && ((unsigned char)text[last - 1] & 0xc0) == 0x80)
+        last--;
+    unsigned char lead = last ? (unsigned char)text[last - 1] : 0;
+    size_t needs = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    if (needs > 1 && n - last + 1 < needs)
+        text[last - 1] = 0;
+}
+
+static void put(char *to, size_t size, const char *text)
+{
+    snprintf(to, size, "%s", text ? text : "");
+    tidy(to, size);
+}
+
+/* What is to be formatted may be a part of err itself. */
 static void fill(mill_error *err, mill_status status, const char *kind, const char *format, va_list args)
     MILL_PRINTF(4, 0);
 static void fill(mill_error *err, mill_status status, const char *kind, const char *format, va_list args)
 {
-    mill__error_clear(err);
-    err->status = status;
-    snprintf(err->kind, sizeof err->kind, "%s", kind);
-    vsnprintf(err->message, sizeof err->message, format, args);
+    mill_error filled = {.status = status, .offset = MILL_NO_OFFSET};
+    vsnprintf(filled.message, sizeof filled.message, format, args);
+    tidy(filled.message, sizeof filled.message);
+    put(filled.kind, sizeof filled.kind, kind);
+    *err = filled;
 }
 
 mill_status mill_fail(mill_error *err, mill_status status, const char *kind, const char *format, ...)
@@ -45,16 +71,22 @@ mill_status mill__fail_os(mill_error *err, int os_error, const char *format, ...
 {
     mill_status status = os_error == ENOMEM ? MILL_NO_MEMORY : MILL_IO;
     if (err) {
-        char reason[128];
+        char buffer[128], reason[144];
         va_list args;
         va_start(args, format);
         fill(err, status, "io", format, args);
         va_end(args);
         err->os_error = os_error;
-        size_t used = strlen(err->message);
         /* GNU strerror_r: the text is what it returns */
-        snprintf(err->message + used, sizeof err->message - used, ": %s",
-                 strerror_r(os_error, reason, sizeof reason));
+        int n = snprintf(reason, sizeof reason, ": %s", strerror_r(os_error, buffer, sizeof buffer));
+        size_t used = strlen(err->message), most = sizeof err->message - 1 - (size_t)n;
+        if (used > most) { /* the reason matters more than the end of a long path */
+            used = most;
+            err->message[used] = 0;
+            tidy(err->message, used + 1);
+            used = strlen(err->message);
+        }
+        memcpy(err->message + used, reason, (size_t)n + 1);
     }
     return status;
 }
@@ -69,9 +101,9 @@ void mill__error_where(mill_error *err, const char *shard, const char *key, uint
     if (!err)
         return;
     if (shard)
-        snprintf(err->shard, sizeof err->shard, "%s", shard);
+        put(err->shard, sizeof err->shard, shard);
     if (key)
-        snprintf(err->key, sizeof err->key, "%s", key);
+        put(err->key, sizeof err->key, key);
     if (offset != MILL_NO_OFFSET)
         err->offset = offset;
 }

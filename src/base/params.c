@@ -4,6 +4,7 @@
 #include "base/params.h"
 #include "base/error.h"
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +22,24 @@ typedef struct where { /* for messages */
     const mill__clause *clause;
     const mill_param *param;
 } where;
+
+/* Numbers are written with a point, whatever the caller's locale says. */
+typedef struct plain_numbers {
+    locale_t plain, before;
+} plain_numbers;
+
+static plain_numbers begin_plain(void)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    return (plain_numbers){plain, uselocale(plain)};
+}
+
+static void end_plain(plain_numbers numbers)
+{
+    uselocale(numbers.before);
+    if (numbers.plain)
+        freelocale(numbers.plain);
+}
 
 static mill_status bad(const where *at, const char *text, const char *expected, mill_error *err)
 {
@@ -269,6 +288,7 @@ mill_status mill__params_check(const mill__clause *clause, const mill_param *par
     const char **texts = calloc((size_t)nparams + 1, sizeof *texts);
     if (!texts)
         return mill__no_memory(err, sizeof *texts, "arguments");
+    const plain_numbers numbers = begin_plain();
     block b = {0};
     mill_status status = assign(clause, params, nparams, texts, err);
     if (!status)
@@ -281,6 +301,7 @@ mill_status mill__params_check(const mill__clause *clause, const mill_param *par
         if (texts[i])
             status = parse_value(&at, texts[i], &b.values[i], &b, err);
     }
+    end_plain(numbers);
     free(texts);
     if (status)
         mill__free(b.values);
@@ -343,10 +364,12 @@ static int put_value(mill__buffer *out, const mill_param *param, const mill_valu
 int mill__params_text(const char *name, const mill_param *params, int nparams, const mill_value *values,
                       mill__buffer *out)
 {
+    const plain_numbers numbers = begin_plain();
     int failed = mill__buffer_append(out, name, strlen(name));
     for (int i = 0; i < nparams && !failed; i++)
         if (values[i].n)
             failed =
                 mill__buffer_printf(out, " %s=", params[i].name) || put_value(out, &params[i], &values[i]);
+    end_plain(numbers);
     return failed ? -1 : 0;
 }
