@@ -53,6 +53,27 @@ bool mill__issues_add_batch(mill__issues *issues, const mill__batch *batch, cons
     return true;
 }
 
+static int in_order(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_issues(const void *a, const void *b)
+{
+    const mill_issue *x = a, *y = b;
+    int order = in_order(x->offset, y->offset);
+    order = order ? order : in_order((uint64_t)x->sample, (uint64_t)y->sample);
+    order = order ? order : strcmp(x->key, y->key);
+    order = order ? order : strcmp(x->kind, y->kind);
+    return order ? order : strcmp(x->reason, y->reason);
+}
+
+void mill__issues_sort(mill__issues *issues)
+{
+    if (issues->n > 1)
+        qsort(issues->list, issues->n, sizeof *issues->list, compare_issues);
+}
+
 void mill__issues_free(mill__issues *issues)
 {
     free(issues->list);
@@ -63,7 +84,7 @@ void mill__issues_free(mill__issues *issues)
 mill_status mill__issue_order_open(mill__issue_order *order, size_t nshards,
                                    void (*show)(void *user, const mill_issue *issue), void *user)
 {
-    *order = (mill__issue_order){.n = nshards, .show = show, .user = user};
+    *order = (mill__issue_order){.n = nshards, .last = SIZE_MAX, .show = show, .user = user};
     order->waiting = calloc(nshards + 1, sizeof *order->waiting);
     return order->waiting ? MILL_OK : MILL_NO_MEMORY;
 }
@@ -73,7 +94,7 @@ static void show_one(mill__issue_order *order, size_t shard)
     mill__issues *issues = order->waiting[shard];
     if (!issues)
         return;
-    for (size_t i = 0; i < issues->n && order->show; i++)
+    for (size_t i = 0; i < issues->n && order->show && shard <= order->last; i++)
         order->show(order->user, &issues->list[i]);
     mill__issues_free(issues);
     free(issues);

@@ -18,12 +18,15 @@ typedef struct mill__issues {
 bool mill__issues_add(mill__issues *issues, const mill_issue *issue, const char *shard);
 /* Those of a batch: structural ones, then one for each bad row. */
 bool mill__issues_add_batch(mill__issues *issues, const mill__batch *batch, const char *shard);
+/* By offset: the order in which they were found depends on how the samples fell into batches. */
+void mill__issues_sort(mill__issues *issues);
 void mill__issues_free(mill__issues *issues);
 
 /* Holds back what later shards have to say until the earlier ones have spoken. */
 typedef struct mill__issue_order {
     mill__issues **waiting; /* one a shard; NULL: not ended yet */
     size_t n, next;
+    size_t last; /* what shards behind this one have to say is not shown; SIZE_MAX at first */
     void (*show)(void *user, const mill_issue *issue); /* may be NULL */
     void *user;
 } mill__issue_order;

@@ -58,32 +58,57 @@ static bool one_of(const char *word, const char *a, const char *b, const char *c
     return !strcmp(word, a) || !strcmp(word, b) || (c && !strcmp(word, c));
 }
 
-static mill_status check(const mill_options *o, mill_error *err)
+static mill_status check_words(const mill_options *o, mill_error *err)
 {
     if (!one_of(o->io, "auto", "uring", "threads"))
         return mill_fail(err, MILL_USAGE, "option", "io is auto, uring or threads, not \"%s\"", o->io);
     if (!one_of(o->executor, "tasks", "loop", NULL))
         return mill_fail(err, MILL_USAGE, "option", "executor is tasks or loop, not \"%s\"", o->executor);
     if (!one_of(o->jpeg_subsampling, "420", "422", "444"))
-        return mill_fail(err, MILL_USAGE, "option", "JPEG subsampling is 420, 422 or 444, not \"%s\"",
+        return mill_fail(err, MILL_USAGE, "option", "jpeg_subsampling is 420, 422 or 444, not \"%s\"",
                          o->jpeg_subsampling);
-    if (o->jpeg_quality < 1 || o->jpeg_quality > 100)
-        return mill_fail(err, MILL_USAGE, "option", "JPEG quality is 1 to 100, not %d", o->jpeg_quality);
-    if (o->io_depth > 1024 || o->threads > 4096)
-        return mill_fail(err, MILL_USAGE, "option",
-                         "%d threads and an I/O depth of %d: at most 4096 and 1024", o->threads, o->io_depth);
-    if (o->policy < MILL_POLICY_FAIL || o->policy > MILL_POLICY_SUBSTITUTE)
-        return mill_fail(err, MILL_USAGE, "option", "there is no policy %d", (int)o->policy);
-    if (!(o->max_errors_fraction >= 0 && o->max_errors_fraction <= 1))
-        return mill_fail(err, MILL_USAGE, "option", "a fraction of bad samples is between 0 and 1");
+    if (!mill__sink_named(o->sink))
+        return mill_fail(err, MILL_USAGE, "option", "sink is npy, tar or null, not \"%s\"", o->sink);
     if (o->format && !mill__format_named(o->format))
-        return mill_fail(err, MILL_USAGE, "option", "there is no shard format \"%s\"", o->format);
-    if (o->source && (!o->source->open || !o->source->read || !o->source->close ||
-                      o->source->struct_nbytes != sizeof *o->source))
-        return mill_fail(
-            err, MILL_USAGE, "option",
-            "a source needs open(), read(), close() and struct_nbytes = sizeof(mill_source_ops)");
+        return mill_fail(err, MILL_USAGE, "option", "format: there is no shard format \"%s\"", o->format);
     return MILL_OK;
+}
+
+static mill_status check_range(const char *name, int64_t value, int64_t least, int64_t most, mill_error *err)
+{
+    if (value >= least && value <= most)
+        return MILL_OK;
+    return mill_fail(err, MILL_USAGE, "option", "%s is %lld to %lld, not %lld", name, (long long)least,
+                     (long long)most, (long long)value);
+}
+
+static mill_status check_numbers(const mill_options *o, mill_error *err)
+{
+    mill_status status = check_range("threads", o->threads, 0, 4096, err);
+    if (!status)
+        status = check_range("io_depth", o->io_depth, 0, 1024, err);
+    if (!status)
+        status = check_range("jpeg_quality", o->jpeg_quality, 1, 100, err);
+    if (!status)
+        status = check_range("policy", (int64_t)o->policy, MILL_POLICY_FAIL, MILL_POLICY_SUBSTITUTE, err);
+    if (!status && !(o->max_errors_fraction >= 0 && o->max_errors_fraction <= 1))
+        status = mill_fail(err, MILL_USAGE, "option", "max_errors_fraction is 0 to 1, not %g",
+                           o->max_errors_fraction);
+    return status;
+}
+
+static mill_status check(const mill_options *o, mill_error *err)
+{
+    mill_status status = check_words(o, err);
+    if (!status)
+        status = check_numbers(o, err);
+    if (!status && o->source &&
+        (o->source->struct_nbytes != sizeof *o->source || !o->source->open || !o->source->read ||
+         !o->source->close))
+        status =
+            mill_fail(err, MILL_USAGE, "option",
+                      "source needs open(), read(), close() and struct_nbytes = sizeof(mill_source_ops)");
+    return status;
 }
 
 mill_status mill__options_fill(mill_options *o, const mill_options *options, mill_error *err)
@@ -96,8 +121,6 @@ mill_status mill__options_fill(mill_options *o, const mill_options *options, mil
         memcpy(o, options, options->struct_nbytes);
     }
     const uint64_t quarter = mill__memory_nbytes() / 4, most = (uint64_t)2 << 30;
-    o->threads = mill_threads(o->threads).chosen;
-    o->io_depth = o->io_depth > 0 ? o->io_depth : 8;
     o->io = o->io ? o->io : "auto";
     o->executor = o->executor ? o->executor : "tasks";
     o->memory_nbytes = o->memory_nbytes ? o->memory_nbytes : quarter < most ? quarter : most;
@@ -105,7 +128,12 @@ mill_status mill__options_fill(mill_options *o, const mill_options *options, mil
     o->jpeg_quality = o->jpeg_quality ? o->jpeg_quality : 90;
     o->jpeg_subsampling = o->jpeg_subsampling ? o->jpeg_subsampling : "420";
     o->max_pixels = o->max_pixels ? o->max_pixels : 178956970;
-    return check(o, err);
+    mill_status status = check(o, err);
+    if (status)
+        return status;
+    o->threads = mill_threads(o->threads).chosen;
+    o->io_depth = o->io_depth ? o->io_depth : 8;
+    return MILL_OK;
 }
 
 void mill__options_engine(const mill_options *o, mill__engine_config *config)

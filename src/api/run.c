@@ -1,209 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* api/run.c: mill_run(): the engine's batches into a sink, shard by shard, with a manifest of what is
  * finished. Runs on the calling thread, which mostly waits: it is none of the compute threads. */
-#include "api/issues.h"
-#include "api/options.h"
+#include "api/output_folder.h"
+#include "api/run_state.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/trace.h"
-#include "registry.h"
-#include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* A shard that is being written. Few are at a time. */
-typedef struct output {
-    struct output *next;
-    size_t shard;
-    void *writer; /* the sink's */
-    int64_t samples, written, skipped, substituted;
-    uint64_t walked;
-    mill__issues issues;
-} output;
+/* ---- outputs ---- */
 
-typedef struct run {
-    mill_options options;
-    mill__shard_name *shards;
-    size_t nshards;
-    const char *folder;
-    mill__plan plan;
-    const mill__sink_ops *sink;
-    mill__sink_config sink_config;
-    mill__trace *trace;
-    mill__engine *engine;
-
-    pthread_mutex_t manifest_lock; /* the engine's I/O threads ask the manifest too */
-    mill__manifest *manifest;
-    mill__manifest_shard **kept; /* one a shard: what an earlier run made of it */
-
-    output *outputs;
-    mill__issue_order order;
-    mill_stats stats;
-    int64_t begin_ns, progress_ns, saved_ns;
-
-    size_t bad_shard; /* policy fail: the first shard with an error, SIZE_MAX: none */
-    mill_error bad;
-} run;
-
-/* ---- opening ---- */
-
-static mill_status make_folder(const char *path, mill_error *err)
+static mill_status find_output(mill__run *r, size_t shard, mill__output **found, mill_error *err)
 {
-    char *partial = strdup(path);
-    if (!partial)
-        return mill__no_memory(err, strlen(path), "a path");
-    int os_error = 0;
-    for (char *at = partial + 1; !os_error; at++) {
-        if (*at && *at != '/')
-            continue;
-        char was = *at;
-        *at = 0;
-        if (mkdir(partial, 0777) && errno != EEXIST)
-            os_error = errno;
-        *at = was;
-        if (!was)
-            break;
-    }
-    struct stat st;
-    if (!os_error && (stat(partial, &st) || !S_ISDIR(st.st_mode)))
-        os_error = ENOTDIR;
-    free(partial);
-    return os_error ? mill__fail_os(err, os_error, "cannot make the output folder \"%s\"", path) : MILL_OK;
-}
-
-/* Asked on I/O threads, once a shard. */
-static bool is_finished(void *user, size_t shard, const mill_shard_info *info)
-{
-    run *r = user;
-    const mill__shard_name *name = &r->shards[shard];
-    mill__manifest_shard *found = malloc(sizeof *found);
-    if (!found)
-        return false;
-    pthread_mutex_lock(&r->manifest_lock);
-    bool finished =
-        mill__manifest_finished(r->manifest, name->name, name->locator, info->nbytes, info->mtime_ns, found);
-    pthread_mutex_unlock(&r->manifest_lock);
-    if (finished)
-        r->kept[shard] = found;
-    else
-        free(found);
-    return finished;
-}
-
-static mill_status open_manifest(run *r, const char *spec, mill_error *err)
-{
-    static const char *const policies[] = {"fail", "skip", "substitute"};
-    char numbers[4][24];
-    const mill_options *o = &r->options;
-    snprintf(numbers[0], sizeof numbers[0], "%llu", (unsigned long long)o->seed);
-    snprintf(numbers[1], sizeof numbers[1], "%llu", (unsigned long long)o->epoch);
-    snprintf(numbers[2], sizeof numbers[2], "%d", o->jpeg_quality);
-    snprintf(numbers[3], sizeof numbers[3], "%llu", (unsigned long long)o->max_pixels);
-    const char *settings[] = {"spec",
-                              spec,
-                              "pipeline",
-                              r->plan.text,
-                              "sink",
-                              r->sink->name,
-                              "on_error",
-                              policies[o->policy],
-                              "seed",
-                              numbers[0],
-                              "epoch",
-                              numbers[1],
-                              "jpeg_quality",
-                              numbers[2],
-                              "jpeg_subsampling",
-                              o->jpeg_subsampling,
-                              "max_pixels",
-                              numbers[3],
-                              "format",
-                              o->format ? o->format : "by extension",
-                              NULL};
-    mill_status status = mill__manifest_open(&r->manifest, r->folder, settings, err);
-    return status ? status : mill__manifest_save(r->manifest, false, err);
-}
-
-static mill_status open_sink(run *r, mill_error *err)
-{
-    const mill_options *o = &r->options;
-    r->sink = mill__sink_named(o->sink);
-    if (!r->sink)
-        return mill_fail(err, MILL_USAGE, "option", "there is no sink \"%s\"", o->sink);
-    if (!r->folder && r->sink != &mill__sink_null)
-        return mill_fail(err, MILL_USAGE, "argument", "the sink \"%s\" needs an output folder", o->sink);
-    r->sink_config = (mill__sink_config){.folder = r->folder,
-                                         .fixed = r->plan.fixed,
-                                         .policy = o->policy,
-                                         .jpeg_quality = o->jpeg_quality,
-                                         .jpeg_subsampling = atoi(o->jpeg_subsampling)};
-    if (r->plan.has_tensor)
-        r->sink_config.type = r->plan.output;
-    return r->sink->check ? r->sink->check(&r->sink_config, err) : MILL_OK;
-}
-
-static mill_status compile(run *r, mill__engine_config *config, const mill_pipeline *pipeline,
-                           mill_error *err)
-{
-    mill_type type;
-    mill_status status = mill__engine_peek(config, &type, err);
-    return status ? status : mill__plan_compile(pipeline, &type, &r->plan, err);
-}
-
-static mill_status open_run(run *r, const char *spec, const mill_pipeline *pipeline, mill_error *err)
-{
-    mill__engine_config config;
-    mill__options_engine(&r->options, &config);
-    mill_status status = mill__options_expand(&r->options, spec, &r->shards, &r->nshards, err);
-    config.shards = r->shards;
-    config.nshards = r->nshards;
-    if (!status)
-        status = compile(r, &config, pipeline, err);
-    if (!status)
-        status = open_sink(r, err);
-    if (!status && r->folder)
-        status = make_folder(r->folder, err);
-    if (!status && r->folder)
-        status = open_manifest(r, spec, err);
-    if (!status && r->options.trace)
-        status = mill__trace_open(&r->trace, r->options.trace, err);
-    r->kept = calloc(r->nshards + 1, sizeof *r->kept);
-    if (!status &&
-        (!r->kept || mill__issue_order_open(&r->order, r->nshards, r->options.on_issue, r->options.user)))
-        status = mill__no_memory(err, r->nshards * sizeof *r->kept, "the list of shards");
-    if (status)
-        return status;
-    config.job.plan = &r->plan;
-    config.job.encode = r->sink->wants_encoded;
-    config.job.quality = r->options.jpeg_quality;
-    config.job.subsampling = r->sink_config.jpeg_subsampling;
-    config.carry_all = r->sink->wants_encoded;
-    config.carry_json = r->sink->carries_json;
-    config.trace = r->trace;
-    config.keep = r->manifest ? is_finished : NULL;
-    config.user = r;
-    r->stats.shards = (int64_t)r->nshards;
-    r->stats.memory_nbytes = r->options.memory_nbytes;
-    return mill__engine_open(&r->engine, &config, err);
-}
-
-/* ---- writing ---- */
-
-static mill_status find_output(run *r, size_t shard, output **found, mill_error *err)
-{
-    for (output *o = r->outputs; o; o = o->next)
+    for (mill__output *o = r->outputs; o; o = o->next)
         if (o->shard == shard) {
             *found = o;
             return MILL_OK;
         }
-    output *o = calloc(1, sizeof *o);
+    mill__output *o = calloc(1, sizeof *o);
     if (!o)
         return mill__no_memory(err, sizeof *o, "an output shard");
     o->shard = shard;
-    mill_status status = r->sink->begin(&r->sink_config, r->shards[shard].name, &o->writer, err);
+    const char *name = r->shards[shard].name;
+    mill_status status = r->manifest ? mill__manifest_redo(r->manifest, name, err) : MILL_OK;
+    if (!status)
+        status = r->sink->begin(&r->sink_config, name, &o->writer, err);
     if (status) {
         free(o);
         return status;
@@ -213,19 +34,30 @@ static mill_status find_output(run *r, size_t shard, output **found, mill_error 
     return MILL_OK;
 }
 
-static void drop_output(run *r, output *o)
+/* What was made of a shard that did not come to its end is thrown away, and does not count. */
+static void drop_output(mill__run *r, mill__output *o)
 {
-    output **at = &r->outputs;
+    mill__output **at = &r->outputs;
     while (*at != o)
         at = &(*at)->next;
     *at = o->next;
+    if (!o->finished) {
+        r->stats.samples -= o->samples;
+        r->stats.written -= o->written;
+        r->stats.skipped -= o->skipped;
+        r->stats.substituted -= o->substituted;
+        r->stats.errors -= o->errors;
+        r->stats.warnings -= o->warnings;
+    }
     if (o->writer)
         r->sink->abandon(o->writer);
     mill__issues_free(&o->issues);
     free(o);
 }
 
-static void count_rows(run *r, output *o, const mill__batch *batch)
+/* ---- counting ---- */
+
+static void count_rows(mill__run *r, mill__output *o, const mill__batch *batch)
 {
     int64_t bad = 0;
     for (size_t i = 0; i < batch->n; i++)
@@ -242,89 +74,106 @@ static void count_rows(run *r, output *o, const mill__batch *batch)
     r->stats.substituted += substitute ? bad : 0;
     r->stats.bytes_in += batch->walked - o->walked;
     o->walked = batch->walked;
+    if (!r->stats.first_sample_ns && n)
+        r->stats.first_sample_ns = mill__now_ns() - r->begin_ns;
 }
 
-static void count_issues(run *r, const mill_issue *issues, size_t n)
+static void count_issues(mill__run *r, mill__output *o, size_t first)
 {
-    for (size_t i = 0; i < n; i++) {
-        r->stats.errors += issues[i].severity == MILL_ERROR;
-        r->stats.warnings += issues[i].severity == MILL_WARNING;
+    for (size_t i = first; i < o->issues.n; i++) {
+        bool error = o->issues.list[i].severity == MILL_ERROR;
+        o->errors += error;
+        o->warnings += !error;
+        r->stats.errors += error;
+        r->stats.warnings += !error;
     }
 }
 
-/* Policy fail: remember the first bad thing of the earliest shard, and let only earlier shards go on. */
-static void note_failure(run *r, const output *o)
+/* Policy fail: of the earliest bad shard the first error is what the run ends with, and the last issue that
+ * is shown. Only earlier shards go on. That is the same for any number of threads. */
+static bool note_failure(mill__run *r, mill__output *o)
 {
-    if (r->options.policy != MILL_POLICY_FAIL || o->shard >= r->bad_shard)
-        return;
-    for (size_t i = 0; i < o->issues.n; i++) {
-        const mill_issue *issue = &o->issues.list[i];
-        if (issue->severity != MILL_ERROR)
-            continue;
-        r->bad_shard = o->shard;
-        mill_fail(&r->bad, strcmp(issue->kind, "io") ? MILL_BAD_DATA : MILL_IO, issue->kind, "%s",
-                  issue->reason);
-        mill__error_where(&r->bad, issue->shard, issue->key, issue->offset);
-        mill__engine_stop_after(r->engine, o->shard);
-        return;
-    }
+    if (r->options.policy != MILL_POLICY_FAIL || !o->errors)
+        return false;
+    mill__issues_sort(&o->issues);
+    size_t i = 0;
+    while (o->issues.list[i].severity != MILL_ERROR)
+        i++;
+    o->issues.n = i + 1;
+    const mill_issue *issue = &o->issues.list[i];
+    r->bad_shard = r->order.last = o->shard;
+    mill_fail(&r->bad, strcmp(issue->kind, "io") ? MILL_BAD_DATA : MILL_IO, issue->kind, "%s", issue->reason);
+    mill__error_where(&r->bad, issue->shard, issue->key, issue->offset);
+    mill__engine_stop_after(r->engine, o->shard);
+    return true;
 }
 
-static bool budget_exceeded(const run *r, bool finally)
+static bool over_count(const mill__run *r)
 {
     const mill_options *o = &r->options;
-    if (o->policy == MILL_POLICY_FAIL)
-        return false;
-    return (o->max_errors > 0 && r->stats.errors > o->max_errors) ||
-           (finally && o->max_errors_fraction > 0 &&
-            (double)r->stats.errors > o->max_errors_fraction * (double)r->stats.samples);
+    return o->policy != MILL_POLICY_FAIL && o->max_errors > 0 && r->stats.errors > o->max_errors;
 }
 
-static mill_status save(run *r, bool complete, mill_error *err)
+static bool over_fraction(const mill__run *r)
 {
-    if (!r->manifest)
-        return MILL_OK;
-    pthread_mutex_lock(&r->manifest_lock);
-    mill_status status = mill__manifest_save(r->manifest, complete, err);
-    pthread_mutex_unlock(&r->manifest_lock);
-    r->saved_ns = mill__now_ns();
-    return status;
+    const mill_options *o = &r->options;
+    return o->policy != MILL_POLICY_FAIL && o->max_errors_fraction > 0 &&
+           (double)r->stats.errors > o->max_errors_fraction * (double)r->stats.samples;
 }
 
-static mill_status record(run *r, size_t shard, const mill__manifest_shard *entry, mill_error *err)
-{
-    r->stats.shards_done++;
-    if (!r->manifest)
-        return MILL_OK;
-    pthread_mutex_lock(&r->manifest_lock);
-    mill_status status = mill__manifest_add(r->manifest, shard, entry, err);
-    pthread_mutex_unlock(&r->manifest_lock);
-    if (!status && mill__now_ns() - r->saved_ns > 1000000000)
-        status = save(r, false, err);
-    return status;
-}
+/* ---- shards that end ---- */
 
-static mill_status take_kept(run *r, const mill__batch *batch, mill_error *err)
+static mill_status take_kept(mill__run *r, const mill__batch *batch, mill_error *err)
 {
-    mill__manifest_shard *entry = r->kept[batch->shard];
+    mill__manifest_entry entry = {0};
     mill__issues issues = {0};
-    for (size_t i = 0; i < entry->nissues; i++)
-        if (!mill__issues_add(&issues, &entry->issues[i], entry->locator))
-            return mill__no_memory(err, entry->nissues, "issues");
+    mill_status status =
+        mill__manifest_keep(r->manifest, batch->shard, r->shards[batch->shard].name, &entry, err);
+    const mill__manifest_shard *shard = &entry.shard;
+    bool fits = true;
+    for (size_t i = 0; i < shard->nissues && fits; i++)
+        fits = mill__issues_add(&issues, &shard->issues[i], r->shards[batch->shard].locator);
+    if (!status && (!fits || !mill__issue_order_end(&r->order, batch->shard, &issues)))
+        status = mill__no_memory(err, shard->nissues, "issues");
+    mill__issues_free(&issues);
+    r->stats.shards_done++;
     r->stats.shards_kept++;
-    r->stats.samples += entry->samples;
-    r->stats.samples_kept += entry->samples;
-    r->stats.written += entry->written;
-    r->stats.skipped += entry->skipped;
-    r->stats.substituted += entry->substituted;
-    r->stats.errors += entry->errors;
-    r->stats.warnings += entry->warnings;
-    if (!mill__issue_order_end(&r->order, batch->shard, &issues))
-        return mill__no_memory(err, sizeof issues, "issues");
-    return record(r, batch->shard, entry, err);
+    r->stats.samples += shard->samples;
+    r->stats.samples_kept += shard->samples;
+    r->stats.written += shard->written;
+    r->stats.skipped += shard->skipped;
+    r->stats.substituted += shard->substituted;
+    r->stats.errors += shard->errors;
+    r->stats.warnings += shard->warnings;
+    mill__manifest_entry_free(&entry);
+    return status;
 }
 
-static mill_status finish_shard(run *r, output *o, const mill__batch *batch, mill_error *err)
+static mill_status record(mill__run *r, const mill__output *o, const mill__batch *batch,
+                          const mill__output_file *files, size_t nfiles, mill_error *err)
+{
+    const mill__shard_name *name = &r->shards[o->shard];
+    const mill__manifest_shard entry = {.name = name->name,
+                                        .locator = name->locator,
+                                        .nbytes = batch->shard_nbytes,
+                                        .mtime_ns = batch->shard_mtime_ns,
+                                        .samples = o->samples,
+                                        .written = o->written,
+                                        .skipped = o->skipped,
+                                        .substituted = o->substituted,
+                                        .errors = o->errors,
+                                        .warnings = o->warnings,
+                                        .files = files,
+                                        .nfiles = nfiles,
+                                        .issues = o->issues.list,
+                                        .nissues = o->issues.n};
+    for (size_t i = 0; i < nfiles; i++)
+        r->stats.bytes_out += files[i].nbytes;
+    r->stats.shards_done++;
+    return r->manifest ? mill__manifest_add(r->manifest, o->shard, &entry, err) : MILL_OK;
+}
+
+static mill_status finish_shard(mill__run *r, mill__output *o, const mill__batch *batch, mill_error *err)
 {
     mill__output_file *files = NULL;
     size_t nfiles = 0;
@@ -335,69 +184,49 @@ static mill_status finish_shard(run *r, output *o, const mill__batch *batch, mil
     mill__trace_span(r->trace, "finish", begin, "\"shard\":%zu", o->shard);
     if (status)
         return status;
-    const mill__shard_name *name = &r->shards[o->shard];
-    mill__manifest_shard entry = {.name = name->name,
-                                  .locator = name->locator,
-                                  .nbytes = batch->shard_nbytes,
-                                  .mtime_ns = batch->shard_mtime_ns,
-                                  .samples = o->samples,
-                                  .written = o->written,
-                                  .skipped = o->skipped,
-                                  .substituted = o->substituted,
-                                  .files = files,
-                                  .nfiles = nfiles,
-                                  .issues = o->issues.list,
-                                  .nissues = o->issues.n};
-    for (size_t i = 0; i < o->issues.n; i++) {
-        entry.errors += o->issues.list[i].severity == MILL_ERROR;
-        entry.warnings += o->issues.list[i].severity == MILL_WARNING;
-    }
-    for (size_t i = 0; i < nfiles; i++)
-        r->stats.bytes_out += files[i].nbytes;
-    status = record(r, o->shard, &entry, err);
-    for (size_t i = 0; i < nfiles; i++)
-        free(files[i].name);
-    free(files);
+    mill__issues_sort(&o->issues);
+    status = record(r, o, batch, files, nfiles, err);
+    o->finished = !status;
+    mill__output_files_free(files, nfiles);
     return status;
 }
 
-static mill_status take_batch(run *r, const mill__batch *batch, mill_error *err)
+static mill_status end_output(mill__run *r, mill__output *o, mill_status status, mill_error *err)
 {
+    if (!status && !mill__issue_order_end(&r->order, o->shard, &o->issues))
+        status = mill__no_memory(err, sizeof o->issues, "issues");
+    drop_output(r, o);
+    return status;
+}
+
+static mill_status take_batch(mill__run *r, const mill__batch *batch, mill_error *err)
+{
+    if (batch->shard >= r->bad_shard)
+        return MILL_OK; /* not wanted any more */
     if (batch->kept)
         return take_kept(r, batch, err);
-    if (batch->shard >= r->bad_shard && r->bad_shard != SIZE_MAX)
-        return MILL_OK; /* behind the one that failed: not wanted any more */
-    output *o = NULL;
+    mill__output *o = NULL;
     mill_status status = find_output(r, batch->shard, &o, err);
     if (status)
         return status;
     size_t before = o->issues.n;
     if (!mill__issues_add_batch(&o->issues, batch, r->shards[batch->shard].locator))
         return mill__no_memory(err, batch->n, "issues");
-    count_issues(r, o->issues.list + before, o->issues.n - before);
+    count_issues(r, o, before);
     count_rows(r, o, batch);
-    if (!r->stats.first_sample_ns && batch->n)
-        r->stats.first_sample_ns = mill__now_ns() - r->begin_ns;
-    note_failure(r, o);
-    bool failed = r->bad_shard == o->shard;
-    if (!failed) {
-        int64_t begin = mill__trace_now(r->trace);
-        status = r->sink->write(o->writer, batch->rows, batch->n, err);
-        mill__trace_span(r->trace, "write", begin, "\"shard\":%zu,\"samples\":%zu", o->shard, batch->n);
-    }
-    if (!status && batch->last && !failed)
+    if (note_failure(r, o))
+        return end_output(r, o, MILL_OK, err);
+    int64_t begin = mill__trace_now(r->trace);
+    status = r->sink->write(o->writer, batch->rows, batch->n, err);
+    mill__trace_span(r->trace, "write", begin, "\"shard\":%zu,\"samples\":%zu", o->shard, batch->n);
+    if (!status && batch->last)
         status = finish_shard(r, o, batch, err);
-    if (status || failed || batch->last) {
-        if (!status && !mill__issue_order_end(&r->order, o->shard, &o->issues))
-            status = mill__no_memory(err, sizeof o->issues, "issues");
-        drop_output(r, o);
-    }
-    return status;
+    return status || batch->last ? end_output(r, o, status, err) : MILL_OK;
 }
 
 /* ---- the loop ---- */
 
-static bool wants_to_go_on(run *r, bool finally)
+static bool wants_to_go_on(mill__run *r, bool finally)
 {
     int64_t now = mill__now_ns();
     if (!r->options.on_progress || (!finally && now - r->progress_ns < 100000000))
@@ -414,20 +243,26 @@ static mill_status canceled(mill_error *err)
                      "stopped on request; run it again with the same arguments to do the rest");
 }
 
-static mill_status too_many(const run *r, mill_error *err)
+/* The same words whichever error it was that was one too many. */
+static mill_status too_many(const mill__run *r, mill_error *err)
 {
+    if (over_count(r))
+        return mill_fail(err, MILL_TOO_MANY_BAD, "budget",
+                         "more than %lld errors, the most that max_errors allows",
+                         (long long)r->options.max_errors);
     return mill_fail(err, MILL_TOO_MANY_BAD, "budget",
-                     "%lld errors in %lld samples: more than the budget of bad samples allows",
-                     (long long)r->stats.errors, (long long)r->stats.samples);
+                     "%lld errors in %lld samples: more than the %g %% that max_errors_fraction allows",
+                     (long long)r->stats.errors, (long long)r->stats.samples,
+                     100 * r->options.max_errors_fraction);
 }
 
-static mill_status work(run *r, mill_error *err)
+static mill_status work(mill__run *r, mill_error *err)
 {
     for (;;) {
         mill__batch *batch;
         mill_status status = mill__engine_next(r->engine, &batch, 100, err);
         if (status == MILL_END)
-            return r->bad_shard == SIZE_MAX ? MILL_OK : r->bad.status;
+            break;
         if (status == MILL_OK) {
             status = take_batch(r, batch, err);
             mill__engine_release(r->engine, batch);
@@ -436,20 +271,30 @@ static mill_status work(run *r, mill_error *err)
             return status;
         if (!wants_to_go_on(r, false))
             return canceled(err);
-        if (budget_exceeded(r, false))
+        if (over_count(r))
             return too_many(r, err);
     }
+    if (r->bad_shard != SIZE_MAX) {
+        if (err)
+            *err = r->bad;
+        return r->bad.status;
+    }
+    if (!wants_to_go_on(r, true))
+        return canceled(err);
+    return over_fraction(r) ? too_many(r, err) : MILL_OK;
 }
 
-static mill_status end_run(run *r, mill_status status, mill_error *err)
+static mill_status end_run(mill__run *r, mill_status status, mill_error *err)
 {
     if (r->engine)
         mill__options_stats(&r->stats, r->engine);
     mill__engine_close(r->engine);
     while (r->outputs)
         drop_output(r, r->outputs);
+    r->stats.errors += r->bad_shard != SIZE_MAX; /* the one that ended the run */
     mill_error late;
-    mill_status saved = r->engine ? save(r, status == MILL_OK, &late) : MILL_OK;
+    mill_status saved =
+        r->engine && r->manifest ? mill__manifest_save(r->manifest, status == MILL_OK, &late) : MILL_OK;
     mill_status traced = mill__trace_close(r->trace, saved ? NULL : &late);
     if (!status && (saved || traced)) {
         status = saved ? saved : traced;
@@ -457,10 +302,8 @@ static mill_status end_run(run *r, mill_status status, mill_error *err)
             *err = late;
     }
     mill__issue_order_close(&r->order);
-    for (size_t i = 0; r->kept && i < r->nshards; i++)
-        free(r->kept[i]);
-    free(r->kept);
     mill__manifest_close(r->manifest);
+    mill__output_folder_close(r->folder_lock);
     mill__plan_free(&r->plan);
     mill__spec_free(r->shards, r->nshards);
     r->stats.elapsed_ns = mill__now_ns() - r->begin_ns;
@@ -470,27 +313,19 @@ static mill_status end_run(run *r, mill_status status, mill_error *err)
 mill_status mill_run(const char *spec, const mill_pipeline *pipeline, const char *out,
                      const mill_options *options, mill_stats *stats, mill_error *err)
 {
-    run r = {.folder = out && out[0] ? out : NULL, .bad_shard = SIZE_MAX, .begin_ns = mill__now_ns()};
+    mill__run r = {.folder = out, .folder_lock = -1, .bad_shard = SIZE_MAX, .begin_ns = mill__now_ns()};
     mill__error_clear(err);
     if (stats)
         *stats = (mill_stats){0};
-    if (!spec || !pipeline)
-        return mill_fail(err, MILL_USAGE, "argument", "a spec and a pipeline are needed");
+    if (!spec || !pipeline || (out && !out[0]))
+        return mill_fail(err, MILL_USAGE, "argument", "a spec, a pipeline and an output folder are needed");
     mill_status status = mill__options_fill(&r.options, options, err);
     if (status)
         return status;
-    pthread_mutex_init(&r.manifest_lock, NULL);
-    status = open_run(&r, spec, pipeline, err);
+    status = mill__run_open(&r, spec, pipeline, err);
     if (!status)
         status = work(&r, err);
-    if (status == MILL_OK && !wants_to_go_on(&r, true))
-        status = canceled(err);
-    if (status == MILL_OK && budget_exceeded(&r, true))
-        status = too_many(&r, err);
-    if (r.bad_shard != SIZE_MAX && err && status == r.bad.status)
-        *err = r.bad;
     status = end_run(&r, status, err);
-    pthread_mutex_destroy(&r.manifest_lock);
     if (stats)
         *stats = r.stats;
     return status;

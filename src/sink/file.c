@@ -254,6 +254,17 @@ void mill__file_abandon(mill__file *file)
     discard(file);
 }
 
+mill_status mill__file_remove(const char *folder, const char *name, mill_error *err)
+{
+    char *path;
+    if (asprintf(&path, "%s/%s", folder, name) < 0)
+        return mill__no_memory(err, strlen(name), "the path of a file");
+    mill_status status =
+        unlink(path) && errno != ENOENT ? mill__fail_os(err, errno, "cannot remove \"%s\"", path) : MILL_OK;
+    free(path);
+    return status;
+}
+
 void mill__output_files_free(mill__output_file *files, size_t n)
 {
     for (size_t i = 0; files && i < n; i++)

@@ -1,162 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The manifest of an output folder: what was made, from what, with which settings. Shards are kept as compact
- * JSON texts, about half a kilobyte each, and parsed one at a time. */
+/* The manifest of an output folder: what was made, from what, with which settings. While a run goes on, the
+ * journal beside it has one line for each finished shard, and memory only knows where the line lies. The
+ * first line is the settings; "redo HASH" takes back what was said of a shard. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "sink/json_text.h"
 #include "sink/manifest_json.h"
-#include "sink/sink.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "sink/manifest_state.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#define FILE_NAME "manifest.json"
-#define VERSION   1
-
-/* A shard that an earlier run finished. name is as it stands in the text. */
-typedef struct record {
-    char *name, *text;
-    bool confirmed; /* found finished in this run */
-    bool obsolete;  /* added again in this run, or found not to be finished any more */
-} record;
-
-struct mill__manifest {
-    char *folder, *path;
-    char *settings; /* as compact JSON */
-    record *loaded; /* sorted by name */
-    size_t nloaded;
-    char **added; /* texts by index in the data set; NULL: not yet */
-    size_t nadded;
-    mill__manifest_entry answer; /* the last answer */
-};
-
-/* ---- opening ---- */
-
-static mill_status unfit(const mill__manifest *m, mill_error *err, const char *why)
-{
-    return mill_fail(
-        err, MILL_USAGE, "manifest",
-        "\"%s\" is not a manifest that this version of shardmill can go on from (%s): it is left as it is; "
-        "write to another folder, or remove it",
-        m->path, why);
-}
-
-static mill_status read_file(const char *path, mill__buffer *text, bool *found, mill_error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    *found = fd >= 0;
-    if (fd < 0)
-        return errno == ENOENT ? MILL_OK : mill__fail_os(err, errno, "cannot open \"%s\"", path);
-    mill_status status = MILL_OK;
-    for (ssize_t n = 1; n && !status;) {
-        if (mill__buffer_reserve(text, text->nbytes + (64 << 10))) {
-            status = mill__no_memory(err, text->nbytes, path);
-            break;
-        }
-        n = read(fd, text->data + text->nbytes, text->capacity - text->nbytes);
-        if (n > 0)
-            text->nbytes += (size_t)n;
-        else if (n < 0 && errno != EINTR)
-            status = mill__fail_os(err, errno, "cannot read \"%s\"", path);
-    }
-    close(fd);
-    return status;
-}
-
-static mill_status load_shard(mill__manifest *m, mill__json_piece text, size_t *capacity, mill_error *err)
-{
-    mill__manifest_entry entry;
-    if (!mill__manifest_parse(text, &entry))
-        return unfit(m, err, "a shard in it is damaged");
-    record r = {.name = strdup(entry.shard.name), .text = mill__manifest_text(&entry.shard)};
-    mill__manifest_entry_free(&entry);
-    bool room = m->nloaded < *capacity;
-    if (!room) {
-        *capacity = *capacity ? *capacity * 2 : 64;
-        record *more = reallocarray(m->loaded, *capacity, sizeof *more);
-        m->loaded = more ? more : m->loaded;
-        room = more != NULL;
-    }
-    if (!room || !r.name || !r.text) {
-        free(r.name);
-        free(r.text);
-        return mill__no_memory(err, text.nbytes, "the manifest");
-    }
-    m->loaded[m->nloaded++] = r;
-    return MILL_OK;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(((const record *)a)->name, ((const record *)b)->name);
-}
-
-static mill_status load_shards(mill__manifest *m, mill__json_piece text, mill_error *err)
-{
-    mill__json_walk walk;
-    mill__json_piece element;
-    size_t capacity = 0;
-    int more = mill__json_begin(&walk, text, '[') ? 1 : -1;
-    mill_status status = MILL_OK;
-    while (!status && more > 0 && (more = mill__json_next(&walk, NULL, &element)) > 0)
-        status = load_shard(m, element, &capacity, err);
-    if (status)
-        return status;
-    if (more < 0)
-        return unfit(m, err, "its list of shards is damaged");
-    if (m->nloaded)
-        qsort(m->loaded, m->nloaded, sizeof *m->loaded, compare_names);
-    for (size_t i = 1; i < m->nloaded; i++)
-        if (!strcmp(m->loaded[i - 1].name, m->loaded[i].name))
-            return unfit(m, err, "it names a shard twice");
-    return MILL_OK;
-}
-
-static mill_status compare_settings(const mill__manifest *m, mill__json_piece then, mill_error *err)
-{
-    mill__difference d;
-    int result = mill__settings_compare(then, (mill__json_piece){m->settings, strlen(m->settings)}, &d);
-    if (result < 0)
-        return unfit(m, err, "its settings are damaged");
-    if (!result)
-        return MILL_OK;
-    return mill_fail(
-        err, MILL_USAGE, "manifest",
-        "\"%s\" is of a run with another %s: it was \"%s\" then and is \"%s\" now; write to another "
-        "folder, or run with the same %s",
-        m->path, d.key, d.then, d.now, d.key);
-}
-
-static bool key_is(mill__json_piece key, const char *word)
-{
-    return key.nbytes == strlen(word) && !memcmp(key.text, word, key.nbytes);
-}
-
-static mill_status load(mill__manifest *m, mill__json_piece text, mill_error *err)
-{
-    mill__json_walk walk;
-    mill__json_piece key, value, version = {0}, settings = {0}, shards = {0};
-    int more = mill__json_begin(&walk, text, '{') ? 1 : -1;
-    while (more > 0 && (more = mill__json_next(&walk, &key, &value)) > 0) {
-        if (key_is(key, "shardmill"))
-            version = value;
-        else if (key_is(key, "settings"))
-            settings = value;
-        else if (key_is(key, "shards"))
-            shards = value;
-    }
-    if (more < 0 || !mill__json_ended(&walk))
-        return unfit(m, err, "it is not whole JSON");
-    if (!version.text || !settings.text || !shards.text)
-        return unfit(m, err, "it has no shardmill, settings and shards");
-    if (version.nbytes != 1 || *version.text != '0' + VERSION)
-        return unfit(m, err, "it is of another version");
-    mill_status status = compare_settings(m, settings, err);
-    return status ? status : load_shards(m, shards, err);
-}
 
 mill_status mill__manifest_open(mill__manifest **m, const char *folder, const char *const *settings,
                                 mill_error *err)
@@ -165,17 +20,14 @@ mill_status mill__manifest_open(mill__manifest **m, const char *folder, const ch
     if (!opened)
         return mill__no_memory(err, sizeof *opened, "the manifest");
     opened->folder = strdup(folder);
-    if (asprintf(&opened->path, "%s/" FILE_NAME, folder) < 0)
+    if (asprintf(&opened->path, "%s/" MILL__MANIFEST_NAME, folder) < 0)
         opened->path = NULL;
     opened->settings = mill__settings_text(settings);
-    mill__buffer text = {0};
-    bool found = false;
     mill_status status = opened->folder && opened->path && opened->settings
-                             ? read_file(opened->path, &text, &found, err)
+                             ? mill__manifest_load(opened, err)
                              : mill__no_memory(err, strlen(folder), "the manifest");
-    if (!status && found)
-        status = load(opened, (mill__json_piece){(const char *)text.data, text.nbytes}, err);
-    mill__buffer_free(&text);
+    if (!status && !opened->resumed) /* from now on the folder is of this run, and not complete */
+        status = mill__manifest_save(opened, false, err);
     if (status)
         mill__manifest_close(opened);
     else
@@ -183,14 +35,31 @@ mill_status mill__manifest_open(mill__manifest **m, const char *folder, const ch
     return status;
 }
 
-/* ---- asking and adding ---- */
-
-static record *find(const mill__manifest *m, const char *name)
+bool mill__manifest_found(const mill__manifest *m)
 {
-    record wanted = {.name = mill__json_utf8(name)}, *found = NULL;
-    if (wanted.name && m->nloaded)
-        found = bsearch(&wanted, m->loaded, m->nloaded, sizeof wanted, compare_names);
-    free(wanted.name);
+    return m->found;
+}
+
+/* ---- asking ---- */
+
+static mill__record *find_hash(const mill__manifest *m, uint64_t hash)
+{
+    size_t low = 0, high = m->nloaded;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (m->loaded[middle].hash < hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < m->nloaded && m->loaded[low].hash == hash ? &m->loaded[low] : NULL;
+}
+
+static mill__record *find(const mill__manifest *m, const char *name)
+{
+    char *valid = mill__json_utf8(name);
+    mill__record *found = valid ? find_hash(m, mill__record_hash(valid)) : NULL;
+    free(valid);
     return found;
 }
 
@@ -218,55 +87,103 @@ static bool files_are_there(const mill__manifest *m, const mill__manifest_shard 
     return true;
 }
 
-bool mill__manifest_finished(mill__manifest *m, const char *name, const char *locator, uint64_t nbytes,
-                             int64_t mtime_ns, mill__manifest_shard *out)
+static bool read_entry(const mill__manifest *m, const mill__record *r, mill__manifest_entry *entry)
 {
-    record *r = find(m, name);
-    mill__manifest_entry_free(&m->answer);
-    if (!r || !mill__manifest_parse((mill__json_piece){r->text, strlen(r->text)}, &m->answer))
-        return false;
-    const mill__manifest_shard *shard = &m->answer.shard;
-    uint64_t stored_nbytes = nbytes > INT64_MAX ? INT64_MAX : nbytes;
-    r->confirmed = same_text(shard->locator, locator) && shard->nbytes == stored_nbytes &&
-                   shard->mtime_ns == mtime_ns && files_are_there(m, shard);
-    r->obsolete = !r->confirmed;
-    *out = *shard;
-    return r->confirmed;
+    char *text = mill__journal_read(m->journal, r->line);
+    bool good = text && mill__manifest_parse((mill__json_piece){text, strlen(text)}, entry);
+    free(text);
+    return good;
 }
 
-static bool grow_added(mill__manifest *m, size_t index)
+bool mill__manifest_finished(const mill__manifest *m, const char *name, const char *locator, uint64_t nbytes,
+                             int64_t mtime_ns)
 {
-    if (index < m->nadded)
-        return true;
-    size_t n = m->nadded + m->nadded / 2 > index ? m->nadded + m->nadded / 2 : index + 1;
-    char **more = n < index ? NULL : reallocarray(m->added, n, sizeof *more);
-    if (!more)
+    mill__manifest_entry entry;
+    const mill__record *r = find(m, name);
+    if (!r || !read_entry(m, r, &entry))
         return false;
-    memset(more + m->nadded, 0, (n - m->nadded) * sizeof *more);
-    m->added = more;
-    m->nadded = n;
-    return true;
+    const mill__manifest_shard *shard = &entry.shard;
+    uint64_t stored_nbytes = nbytes > INT64_MAX ? INT64_MAX : nbytes;
+    bool finished = same_text(shard->name, name) && same_text(shard->locator, locator) &&
+                    shard->nbytes == stored_nbytes && shard->mtime_ns == mtime_ns &&
+                    files_are_there(m, shard);
+    mill__manifest_entry_free(&entry);
+    return finished;
+}
+
+/* ---- adding ---- */
+
+static mill_status put_line(mill__manifest *m, size_t index, mill__line line, mill_error *err)
+{
+    if (index >= m->nadded) {
+        size_t n = m->nadded + m->nadded / 2 > index ? m->nadded + m->nadded / 2 : index + 1;
+        mill__line *more = reallocarray(m->added, n, sizeof *more);
+        if (!more)
+            return mill__no_memory(err, n * sizeof *more, "the manifest");
+        memset(more + m->nadded, 0, (n - m->nadded) * sizeof *more);
+        m->added = more;
+        m->nadded = n;
+    }
+    m->added[index] = line;
+    return MILL_OK;
+}
+
+mill_status mill__manifest_keep(mill__manifest *m, size_t index, const char *name,
+                                mill__manifest_entry *entry, mill_error *err)
+{
+    mill__record *r = find(m, name);
+    if (!r || !read_entry(m, r, entry))
+        return mill_fail(err, MILL_IO, "io", "cannot read back what the journal of \"%s\" says of \"%s\"",
+                         m->folder, name);
+    r->settled = true;
+    return put_line(m, index, r->line, err);
+}
+
+/* What a kill must not undo is on its way to the disk within a second; more often would only cost time, as a
+ * lost line only means that its shard is made again. */
+static mill_status sync_sometimes(mill__manifest *m, mill_error *err)
+{
+    int64_t now = mill__now_ns();
+    if (now - m->synced_ns < 1000000000)
+        return MILL_OK;
+    m->synced_ns = now;
+    return mill__journal_sync(m->journal, err);
+}
+
+mill_status mill__manifest_redo(mill__manifest *m, const char *name, mill_error *err)
+{
+    mill__record *r = find(m, name);
+    if (!r || r->settled)
+        return MILL_OK;
+    char line[32];
+    snprintf(line, sizeof line, "redo %016" PRIx64, r->hash);
+    r->settled = true;
+    m->saved = false;
+    mill_status status = mill__journal_append(m->journal, line, NULL, err);
+    return status ? status : mill__journal_sync(m->journal, err);
 }
 
 mill_status mill__manifest_add(mill__manifest *m, size_t index, const mill__manifest_shard *shard,
                                mill_error *err)
 {
+    mill__line line;
     char *text = mill__manifest_text(shard);
-    if (!text || !grow_added(m, index)) {
-        free(text);
-        return mill__no_memory(err, sizeof *shard, "the manifest");
-    }
-    record *r = find(m, shard->name);
+    mill_status status = text ? mill__journal_append(m->journal, text, &line, err)
+                              : mill__no_memory(err, sizeof *shard, "the manifest");
+    free(text);
+    if (!status)
+        status = put_line(m, index, line, err);
+    mill__record *r = find(m, shard->name);
     if (r)
-        r->obsolete = true;
-    free(m->added[index]);
-    m->added[index] = text;
-    return MILL_OK;
+        r->settled = true;
+    m->saved = false;
+    return status ? status : sync_sometimes(m, err);
 }
 
 /* ---- saving ---- */
 
 typedef struct writer {
+    const mill__manifest *m;
     mill__file *file;
     mill__buffer line;
     mill__json_indent indent;
@@ -281,14 +198,21 @@ static mill_status put(writer *w, const char *text, mill_error *err)
     return mill__file_write(w->file, w->line.data, w->line.nbytes, err);
 }
 
-static mill_status put_shard(writer *w, const char *text, mill_error *err)
+static mill_status put_shard(writer *w, mill__line line, mill_error *err)
 {
+    char *text = mill__journal_read(w->m->journal, line);
+    if (!text)
+        return mill_fail(err, MILL_IO, "io", "cannot read back the journal of \"%s\"", w->m->folder);
     mill_status status = w->nshards++ ? put(w, ",", err) : MILL_OK;
-    return status ? status : put(w, text, err);
+    if (!status)
+        status = put(w, text, err);
+    free(text);
+    return status;
 }
 
-static mill_status put_all(const mill__manifest *m, writer *w, bool complete, mill_error *err)
+static mill_status put_all(writer *w, bool complete, mill_error *err)
 {
+    const mill__manifest *m = w->m;
     mill_status status = put(w,
                              complete ? "{\"shardmill\":1,\"complete\":true,\"settings\":"
                                       : "{\"shardmill\":1,\"complete\":false,\"settings\":",
@@ -298,11 +222,11 @@ static mill_status put_all(const mill__manifest *m, writer *w, bool complete, mi
     if (!status)
         status = put(w, ",\"shards\":[", err);
     for (size_t i = 0; i < m->nadded && !status; i++)
-        if (m->added[i])
+        if (m->added[i].nbytes)
             status = put_shard(w, m->added[i], err);
-    for (size_t i = 0; i < m->nloaded && !status; i++)
-        if (!m->loaded[i].obsolete && (m->loaded[i].confirmed || !complete))
-            status = put_shard(w, m->loaded[i].text, err);
+    for (size_t i = 0; i < m->nloaded && !status && !complete; i++)
+        if (!m->loaded[i].settled)
+            status = put_shard(w, m->loaded[i].line, err);
     if (!status)
         status = put(w, "]}", err);
     return status ? status : mill__file_write(w->file, "\n", 1, err);
@@ -310,11 +234,11 @@ static mill_status put_all(const mill__manifest *m, writer *w, bool complete, mi
 
 mill_status mill__manifest_save(mill__manifest *m, bool complete, mill_error *err)
 {
-    writer w = {0};
-    mill_status status = mill__file_create(&w.file, m->folder, FILE_NAME, err);
+    writer w = {.m = m};
+    mill_status status = mill__file_create(&w.file, m->folder, MILL__MANIFEST_NAME, err);
     if (status)
         return status;
-    status = put_all(m, &w, complete, err);
+    status = put_all(&w, complete, err);
     mill__buffer_free(&w.line);
     if (status) {
         mill__file_abandon(w.file);
@@ -322,22 +246,18 @@ mill_status mill__manifest_save(mill__manifest *m, bool complete, mill_error *er
     }
     mill__output_file written;
     status = mill__file_finish(w.file, &written, err);
-    if (!status)
-        free(written.name);
-    return status;
+    if (status)
+        return status;
+    free(written.name);
+    m->saved = true;
+    return MILL_OK;
 }
 
 void mill__manifest_close(mill__manifest *m)
 {
     if (!m)
         return;
-    mill__manifest_entry_free(&m->answer);
-    for (size_t i = 0; i < m->nloaded; i++) {
-        free(m->loaded[i].name);
-        free(m->loaded[i].text);
-    }
-    for (size_t i = 0; i < m->nadded; i++)
-        free(m->added[i]);
+    mill__journal_close(m->journal, m->saved);
     free(m->loaded);
     free(m->added);
     free(m->settings);

@@ -14,16 +14,8 @@ char *mill__json_utf8(const char *text);
  * int64 are cut to its maximum. */
 char *mill__manifest_text(const mill__manifest_shard *shard);
 
-/* A shard read back; {0} is an empty one. What shard points to belongs to the entry. */
-typedef struct mill__manifest_entry {
-    mill__manifest_shard shard;
-    mill__output_file *files;
-    mill_issue *issues;
-    void *tree;
-} mill__manifest_entry;
 /* false: not what mill__manifest_text gives (or no memory); the entry is empty then. */
 bool mill__manifest_parse(mill__json_piece text, mill__manifest_entry *entry);
-void mill__manifest_entry_free(mill__manifest_entry *entry);
 
 /* NULL-terminated pairs key, value as one compact JSON object; malloc'd, NULL without memory. */
 char *mill__settings_text(const char *const *settings);

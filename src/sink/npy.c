@@ -65,12 +65,18 @@ static mill_status check(const mill__sink_config *config, mill_error *err)
 
 /* ---- files ---- */
 
+static char *part_name(const npy_shard *shard, enum part part)
+{
+    static const char *const names[PARTS] = {NULL, "label.npy", "mask.npy", "keys.txt", "json.jsonl"};
+    const char *tensor = is_image(&shard->type) ? "image.npy" : "data.npy";
+    char *name;
+    return asprintf(&name, "%s.%s", shard->name, part == TENSOR ? tensor : names[part]) < 0 ? NULL : name;
+}
+
 static mill_status begin_part(npy_shard *shard, enum part part, mill_error *err)
 {
-    const char *suffixes[PARTS] = {is_image(&shard->type) ? "image.npy" : "data.npy", "label.npy", "mask.npy",
-                                   "keys.txt", "json.jsonl"};
-    char *name;
-    if (asprintf(&name, "%s.%s", shard->name, suffixes[part]) < 0)
+    char *name = part_name(shard, part);
+    if (!name)
         return mill__no_memory(err, strlen(shard->name), "the name of an output file");
     mill_status status = mill__file_create(&shard->files[part], shard->folder, name, err);
     free(name);
@@ -160,11 +166,11 @@ static mill_status write_label(npy_shard *shard, int64_t label, mill_error *err)
 {
     static const int64_t none = -1;
     mill_status status = MILL_OK;
-    if (!shard->files[LABEL] && label >= 0)
+    if (!shard->files[LABEL] && label != none)
         status = begin_late(shard, LABEL, &none, sizeof none, err);
     if (status || !shard->files[LABEL])
         return status;
-    return mill__file_write(shard->files[LABEL], label >= 0 ? &label : &none, sizeof label, err);
+    return mill__file_write(shard->files[LABEL], &label, sizeof label, err);
 }
 
 static const mill__carried *json_of(const mill__row *row)
@@ -259,6 +265,23 @@ static mill_status write_header(npy_shard *shard, enum part part, mill_error *er
     return status ? status : mill__file_front(shard->files[part], header, sizeof header, err);
 }
 
+/* A file that this shard does not have any more, its source having changed, must not stay beside the new
+ * ones. */
+static mill_status remove_stale(const npy_shard *shard, mill_error *err)
+{
+    for (int i = 0; i < PARTS; i++) {
+        if (shard->files[i])
+            continue;
+        char *name = part_name(shard, (enum part)i);
+        mill_status status = name ? mill__file_remove(shard->folder, name, err)
+                                  : mill__no_memory(err, strlen(shard->name), "the name of a file");
+        free(name);
+        if (status)
+            return status;
+    }
+    return MILL_OK;
+}
+
 static mill_status finish(void *self, mill__output_file **files, size_t *nfiles, mill_error *err)
 {
     npy_shard *shard = self;
@@ -271,6 +294,8 @@ static mill_status finish(void *self, mill__output_file **files, size_t *nfiles,
     for (int i = 0; i < KEYS && !status; i++)
         if (shard->files[i])
             status = write_header(shard, (enum part)i, err);
+    if (!status)
+        status = remove_stale(shard, err);
     if (!status) {
         for (int i = 0; i < PARTS; i++) {
             if (shard->files[i])
@@ -289,8 +314,13 @@ static mill_status finish(void *self, mill__output_file **files, size_t *nfiles,
     return MILL_OK;
 }
 
+static const char *const suffixes[] = {"image.npy", "data.npy",   "label.npy", "mask.npy",
+                                       "keys.txt",  "json.jsonl", NULL};
+
 const mill__sink_ops mill__sink_npy = {.name = "npy",
                                        .summary = "NumPy files: tensors, labels, keys, mask, one set a shard",
+                                       .suffixes = suffixes,
+                                       .carries_json = true,
                                        .check = check,
                                        .begin = begin,
                                        .write = write_rows,

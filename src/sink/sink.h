@@ -50,7 +50,8 @@ typedef struct mill__sink_ops {
     const char *summary;
     /* Whether a plan's output suits; a clear message if not. */
     mill_status (*check)(const mill__sink_config *config, mill_error *err);
-    bool carries_json;  /* json fields are wanted beside the tensor */
+    bool carries_json;           /* json fields are wanted beside the tensor */
+    const char *const *suffixes; /* files are called NAME.SUFFIX, with one of these; NULL-terminated */
     bool wants_encoded; /* images are wanted as JPEG (encoded on compute threads), all fields carried through
                          */
     /* Begin output shard name. write() takes rows in order, bad ones included (policy says what becomes of
@@ -76,7 +77,8 @@ mill_status mill__file_front(mill__file *file, const void *data, size_t nbytes, 
 mill_status mill__file_finish(mill__file *file, mill__output_file *out,
                               mill_error *err); /* fsync, rename, fsync folder */
 mill_status mill__files_finish(mill__file *const *files, size_t n, mill__output_file *out, mill_error *err);
-void mill__file_abandon(mill__file *file); /* NULL is fine */
+void mill__file_abandon(mill__file *file);                                            /* NULL is fine */
+mill_status mill__file_remove(const char *folder, const char *name, mill_error *err); /* absent: fine */
 void mill__output_files_free(mill__output_file *files, size_t n);
 
 /* ---- manifest.c ---- */
@@ -91,23 +93,41 @@ typedef struct mill__manifest_shard { /* what the manifest says of one input sha
     const mill_issue *issues;
     size_t nissues;
 } mill__manifest_shard;
-/* Open DIR/manifest.json or begin one. settings: NULL-terminated pairs key, value of everything that shapes
+/* A shard read back; {0} is an empty one. What shard points to belongs to the entry. */
+typedef struct mill__manifest_entry {
+    mill__manifest_shard shard;
+    mill__output_file *files;
+    mill_issue *issues;
+    void *tree;
+} mill__manifest_entry;
+void mill__manifest_entry_free(mill__manifest_entry *entry);
+
+/* Go on from DIR/manifest.json (and the journal beside it, if that run was killed), or begin one; either way
+ * it says "complete": false from now on. settings: NULL-terminated pairs key, value of everything that shapes
  * the output (spec, pipeline, sink, seed, ...). A manifest with other settings: MILL_USAGE, naming the one
- * that differs. */
+ * that differs; nothing is changed then. */
 mill_status mill__manifest_open(mill__manifest **m, const char *folder, const char *const *settings,
                                 mill_error *err);
-/* Whether a shard was finished: same name, locator, size and mtime, and its files there with their sizes.
- * Fills *out if so; what it points to stays until the next call of this function or close. */
-bool mill__manifest_finished(mill__manifest *m, const char *name, const char *locator, uint64_t nbytes,
-                             int64_t mtime_ns, mill__manifest_shard *out);
-/* Shard index of the data set is finished: kept ones are added too (*out of mill__manifest_finished will do).
- * What an earlier run finished and this one has not come to yet stays in the manifest until it is complete.
- */
+bool mill__manifest_found(const mill__manifest *m); /* there was one */
+/* Whether a shard was finished by an earlier run: same name, locator, size and mtime, and its files there
+ * with their sizes. Any thread, also while another one keeps or adds. */
+bool mill__manifest_finished(const mill__manifest *m, const char *name, const char *locator, uint64_t nbytes,
+                             int64_t mtime_ns);
+/* Shard index of the data set was finished before (as told by the above) and stays as it is. Fills *entry,
+ * which the caller frees. */
+mill_status mill__manifest_keep(mill__manifest *m, size_t index, const char *name,
+                                mill__manifest_entry *entry, mill_error *err);
+/* A shard is about to be made, and perhaps made anew: what an earlier run says of it does not hold any
+ * longer. */
+mill_status mill__manifest_redo(mill__manifest *m, const char *name, mill_error *err);
+/* Shard index of the data set is finished. A line in the journal: it costs the same however many there are.
+ * What an earlier run finished and this one has not come to yet stays until the manifest is complete. */
 mill_status mill__manifest_add(mill__manifest *m, size_t index, const mill__manifest_shard *shard,
                                mill_error *err);
-/* Write it (temporary name, fsync, rename). Shards are in data-set order; complete tells a finished run.
- * Byte-identical for equal contents. */
+/* Write manifest.json whole (temporary name, fsync, rename). Shards are in data-set order; complete tells a
+ * finished run. Byte-identical for equal contents. */
 mill_status mill__manifest_save(mill__manifest *m, bool complete, mill_error *err);
+/* The journal goes too, unless it says more than manifest.json. NULL is fine. */
 void mill__manifest_close(mill__manifest *m);
 
 #endif

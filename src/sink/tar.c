@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { BLOCK = 512 };
 
@@ -137,6 +138,24 @@ static mill_status write_member(tar_shard *shard, const char *field, const void 
     return status ? status : write_padding(shard->file, nbytes, err);
 }
 
+static bool has_class(const mill__row *row)
+{
+    for (int i = 0; i < row->ncarried; i++)
+        if (!strcasecmp(row->carried[i].name, "cls"))
+            return true;
+    return false;
+}
+
+/* A class that comes from elsewhere than a field, such as the name of a folder, becomes one. */
+static mill_status write_class(tar_shard *shard, const mill__row *row, mill_error *err)
+{
+    if (row->label < 0 || has_class(row))
+        return MILL_OK;
+    char text[24];
+    int n = snprintf(text, sizeof text, "%" PRId64, row->label);
+    return write_member(shard, "cls", text, (size_t)n, err);
+}
+
 static mill_status write_rows(void *self, const mill__row *rows, size_t n, mill_error *err)
 {
     tar_shard *shard = self;
@@ -153,6 +172,8 @@ static mill_status write_rows(void *self, const mill__row *rows, size_t n, mill_
             const void *data = field->nbytes ? row->blob.data + field->offset : NULL;
             status = write_member(shard, field->name, data, field->nbytes, err);
         }
+        if (!status)
+            status = write_class(shard, row, err);
     }
     return status;
 }
@@ -179,9 +200,12 @@ static mill_status finish(void *self, mill__output_file **files, size_t *nfiles,
     return MILL_OK;
 }
 
+static const char *const suffixes[] = {"tar", NULL};
+
 const mill__sink_ops mill__sink_tar = {.name = "tar",
                                        .summary =
                                            "WebDataset shards: images as JPEG, other fields as they are",
+                                       .suffixes = suffixes,
                                        .check = check,
                                        .wants_encoded = true,
                                        .begin = begin,

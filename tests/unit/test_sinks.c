@@ -1,84 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Output files, the three sinks and the manifest. */
+/* Output files and the three sinks. */
 #include "base/hash.h"
 #include "format/format.h"
 #include "registry.h"
 #include "sink/sink.h"
-#include <check.h>
-#include <dirent.h>
+#include "unit/folder_of_test.h"
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* ---- a folder for each test ---- */
-
-static char folder[256];
-
-static void make_folder(void)
-{
-    const char *root = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/test_sinks.XXXXXX", root && strlen(root) < 200 ? root : P_tmpdir);
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static int count_files(void)
-{
-    int n = 0;
-    DIR *dir = opendir(folder);
-    for (struct dirent *entry; (entry = readdir(dir));)
-        n += entry->d_name[0] != '.';
-    closedir(dir);
-    return n;
-}
-
-static char *path_of(const char *name)
-{
-    static char path[600];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static void remove_folder(void)
-{
-    DIR *dir = opendir(folder);
-    for (struct dirent *entry; (entry = readdir(dir));)
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-            unlink(path_of(entry->d_name));
-    closedir(dir);
-    rmdir(folder);
-}
-
-static int is_there(const char *name)
-{
-    return !access(path_of(name), F_OK);
-}
-
-/* The bytes of a file, a NUL behind them; free them. */
-static char *content(const char *name, size_t *nbytes)
-{
-    FILE *f = fopen(path_of(name), "rb");
-    ck_assert_msg(f != NULL, "%s is not there", name);
-    fseek(f, 0, SEEK_END);
-    *nbytes = (size_t)ftell(f);
-    rewind(f);
-    char *data = malloc(*nbytes + 1);
-    ck_assert_uint_eq(fread(data, 1, *nbytes, f), *nbytes);
-    data[*nbytes] = 0;
-    fclose(f);
-    return data;
-}
-
-static void put_content(const char *name, const char *data, size_t nbytes)
-{
-    FILE *f = fopen(path_of(name), "wb");
-    ck_assert_uint_eq(fwrite(data, 1, nbytes, f), nbytes);
-    fclose(f);
-}
 
 /* ---- file.c ---- */
 
@@ -243,15 +172,6 @@ static void expect_npy(const char *name, const char *descr, const char *shape, c
     char *read = npy_content(name, descr, shape, &there);
     ck_assert_uint_eq(there, nbytes);
     ck_assert(!memcmp(read, data, nbytes));
-    free(read);
-}
-
-static void expect_text(const char *name, const char *text)
-{
-    size_t nbytes;
-    char *read = content(name, &nbytes);
-    ck_assert_str_eq(read, text);
-    ck_assert_uint_eq(nbytes, strlen(text));
     free(read);
 }
 
@@ -429,12 +349,13 @@ static size_t member(const char *tar, char name[101], const char **data, size_t 
 START_TEST(tar_holds_the_fields_of_good_rows)
 {
     static char *const keys[] = {"d/a", "bad", "../x", "/y.1\n", "_y_1_"};
-    static const char *const names[] = {"d/a.cls", "d/a.jpg", "__/x.jpg", "_y_1_.jpg", "_y_1__4.jpg"};
-    static const char *const texts[] = {"12", "pixels 0", "pixels 2", "pixels 3", "pixels 4"};
+    static const char *const names[] = {"d/a.cls",  "d/a.jpg",   "__/x.jpg",
+                                        "__/x.cls", "_y_1_.jpg", "_y_1__4.jpg"};
+    static const char *const texts[] = {"12", "pixels 0", "pixels 2", "7", "pixels 3", "pixels 4"};
     mill__row rows[5];
     char text[16];
     for (int i = 0; i < 5; i++) {
-        rows[i] = (mill__row){.key = keys[i], .sample = i};
+        rows[i] = (mill__row){.key = keys[i], .sample = i, .label = i == 2 ? 7 : i ? -1 : 12};
         if (!i)
             carry(&rows[i], "cls", "12");
         snprintf(text, sizeof text, "pixels %d", i);
@@ -446,7 +367,7 @@ START_TEST(tar_holds_the_fields_of_good_rows)
     size_t nbytes, at = 0, n;
     char *tar = content("s.tar", &nbytes), name[101];
     const char *data;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         at += member(tar + at, name, &data, &n);
         ck_assert_str_eq(name, names[i]);
         ck_assert(n == strlen(texts[i]) && !memcmp(data, texts[i], n));
@@ -472,225 +393,6 @@ START_TEST(null_takes_everything_and_gives_nothing)
 }
 END_TEST
 
-/* ---- manifest ---- */
-
-static const char *const settings[] = {"spec", "train-{0..3}.tar", "pipeline", "decode | layout chw", NULL};
-
-static mill__manifest *manifest(void)
-{
-    mill__manifest *m = NULL;
-    mill_error err = {0};
-    ck_assert_msg(!mill__manifest_open(&m, folder, settings, &err), "%s", err.message);
-    return m;
-}
-
-static mill__output_file two_files[] = {{(char *)"t0.image.npy", 5, UINT64_C(0xfedcba9876543210)},
-                                        {(char *)"t0.keys.txt", 3, 1}};
-static const mill_issue two_issues[] = {
-    {MILL_ERROR, "in/t0.tar", "k\xff\"", "truncated", "the file ends\nearly", 17,
-     UINT64_C(0x7fffffffffffffff), 3},
-    {MILL_WARNING, "in/t0.tar", "", "checksum", "odd", -1, MILL_NO_OFFSET, UINT64_MAX}};
-static const mill__manifest_shard shard0 = {.name = "t0",
-                                            .locator = "in/t0\xc3.tar",
-                                            .nbytes = UINT64_C(9007199254740993),
-                                            .mtime_ns = 1700000000123456789,
-                                            .samples = 10,
-                                            .written = 7,
-                                            .skipped = 2,
-                                            .substituted = 1,
-                                            .errors = 3,
-                                            .warnings = 4,
-                                            .files = two_files,
-                                            .nfiles = 2,
-                                            .issues = two_issues,
-                                            .nissues = 2};
-static const mill__manifest_shard shard1 = {.name = "t1", .locator = "in/t1.tar", .nbytes = 2, .mtime_ns = 4};
-
-static void make_files(void)
-{
-    put_content("t0.image.npy", "12345", 5);
-    put_content("t0.keys.txt", "123", 3);
-}
-
-static bool finished(mill__manifest *m, const mill__manifest_shard *s, mill__manifest_shard *out)
-{
-    return mill__manifest_finished(m, s->name, s->locator, s->nbytes, s->mtime_ns, out);
-}
-
-START_TEST(a_manifest_gives_back_what_was_added)
-{
-    mill__manifest_shard out;
-    make_files();
-    mill__manifest *m = manifest();
-    ck_assert(!finished(m, &shard0, &out));
-    ck_assert(!mill__manifest_add(m, 0, &shard0, NULL) && !mill__manifest_save(m, false, NULL));
-    mill__manifest_close(m);
-    m = manifest();
-    ck_assert(finished(m, &shard0, &out));
-    ck_assert_str_eq(out.name, "t0");
-    ck_assert_str_eq(out.locator, "in/t0\\xc3.tar");
-    ck_assert(out.nbytes == shard0.nbytes && out.mtime_ns == shard0.mtime_ns && out.samples == 10 &&
-              out.written == 7 && out.skipped == 2 && out.substituted == 1 && out.errors == 3 &&
-              out.warnings == 4);
-    ck_assert(out.nfiles == 2 && !strcmp(out.files[1].name, "t0.keys.txt") && out.files[0].nbytes == 5 &&
-              out.files[0].xxh3 == two_files[0].xxh3);
-    ck_assert(out.nissues == 2 && out.issues[0].severity == MILL_ERROR && out.issues[0].sample == 17 &&
-              out.issues[0].offset == INT64_MAX && out.issues[1].severity == MILL_WARNING &&
-              out.issues[1].offset == MILL_NO_OFFSET && out.issues[1].nbytes == INT64_MAX);
-    ck_assert_str_eq(out.issues[0].key, "k\\xff\"");
-    ck_assert_str_eq(out.issues[0].reason, "the file ends\nearly");
-    mill__manifest_close(m);
-}
-END_TEST
-
-START_TEST(a_resumed_manifest_is_byte_identical)
-{
-    size_t n, again;
-    mill__manifest_shard out;
-    make_files();
-    mill__manifest *m = manifest();
-    ck_assert(!mill__manifest_add(m, 1, &shard1, NULL) && !mill__manifest_add(m, 0, &shard0, NULL));
-    ck_assert(!mill__manifest_save(m, true, NULL));
-    mill__manifest_close(m);
-    char *first = content("manifest.json", &n);
-    ck_assert(strstr(first, "\"complete\": true") && strstr(first, "\"xxh3\": \"fedcba9876543210\""));
-    ck_assert(strstr(first, "\n      \"name\": \"t0\",\n") != NULL);
-
-    unlink(path_of("manifest.json"));
-    m = manifest();
-    ck_assert(!mill__manifest_add(m, 1, &shard1, NULL) && !mill__manifest_save(m, false, NULL));
-    mill__manifest_close(m);
-    m = manifest();
-    ck_assert(!finished(m, &shard0, &out) && !mill__manifest_add(m, 0, &shard0, NULL));
-    ck_assert(!mill__manifest_save(m, false, NULL)); /* t1 is still in it */
-    mill__manifest_close(m);
-    m = manifest();
-    for (size_t i = 0; i < 2; i++)
-        ck_assert(finished(m, i ? &shard1 : &shard0, &out) && !mill__manifest_add(m, i, &out, NULL));
-    ck_assert(!mill__manifest_save(m, true, NULL));
-    mill__manifest_close(m);
-    char *second = content("manifest.json", &again);
-    ck_assert_str_eq(first, second);
-    free(first);
-    free(second);
-}
-END_TEST
-
-START_TEST(a_shard_whose_source_or_files_changed_is_not_finished)
-{
-    mill__manifest_shard out, other = shard0;
-    make_files();
-    mill__manifest *m = manifest();
-    ck_assert(!mill__manifest_add(m, 0, &shard0, NULL) && !mill__manifest_save(m, false, NULL));
-    mill__manifest_close(m);
-    m = manifest();
-    ck_assert(!mill__manifest_finished(m, "t0", "in/t0.tar", shard0.nbytes, shard0.mtime_ns, &out));
-    other.mtime_ns++;
-    ck_assert(!finished(m, &other, &out));
-    other = shard0;
-    other.nbytes++;
-    ck_assert(!finished(m, &other, &out));
-    ck_assert(finished(m, &shard0, &out));
-    put_content("t0.keys.txt", "1234", 4);
-    ck_assert(!finished(m, &shard0, &out));
-    put_content("t0.keys.txt", "123", 3);
-    unlink(path_of("t0.image.npy"));
-    ck_assert(!finished(m, &shard0, &out));
-    mill__manifest_close(m);
-}
-END_TEST
-
-START_TEST(other_settings_are_refused_by_name)
-{
-    const char *const other[] = {"spec", "train-{0..3}.tar", "pipeline", "decode", NULL};
-    const char *const fewer[] = {"spec", "train-{0..3}.tar", NULL};
-    size_t n;
-    mill_error err;
-    mill__manifest *m = manifest();
-    ck_assert(!mill__manifest_save(m, false, NULL));
-    mill__manifest_close(m);
-    char *before = content("manifest.json", &n);
-    ck_assert_int_eq(mill__manifest_open(&m, folder, other, &err), MILL_USAGE);
-    ck_assert(
-        strstr(err.message, "another pipeline: it was \"decode | layout chw\" then and is \"decode\" now"));
-    ck_assert_int_eq(mill__manifest_open(&m, folder, fewer, &err), MILL_USAGE);
-    ck_assert(strstr(err.message, "another pipeline") != NULL);
-    expect_text("manifest.json", before);
-    free(before);
-}
-END_TEST
-
-START_TEST(foreign_and_damaged_manifests_are_refused_and_kept)
-{
-    static const char *const foreign[] = {"",
-                                          "{",
-                                          "[]",
-                                          "{}",
-                                          "{\"shardmill\":2,\"settings\":{},\"shards\":[]}",
-                                          "{\"shardmill\":1,\"settings\":3,\"shards\":[]}",
-                                          "{\"shardmill\":1,\"settings\":{},\"shards\":[}",
-                                          "{\"manifest_version\": 3, \"name\": \"an extension\"}"};
-    mill__manifest *m;
-    mill_error err;
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-        put_content("manifest.json", foreign[i], strlen(foreign[i]));
-        ck_assert_msg(mill__manifest_open(&m, folder, NULL, &err) == MILL_USAGE, "%s", foreign[i]);
-        ck_assert(strstr(err.message, "manifest.json") && strstr(err.message, "left as it is"));
-        expect_text("manifest.json", foreign[i]);
-    }
-}
-END_TEST
-
-START_TEST(no_cut_or_changed_manifest_is_taken_for_a_whole_one)
-{
-    size_t n;
-    mill_error err;
-    mill__manifest *m = manifest();
-    ck_assert(!mill__manifest_add(m, 0, &shard0, NULL) && !mill__manifest_add(m, 1, &shard1, NULL));
-    ck_assert(!mill__manifest_save(m, true, NULL));
-    mill__manifest_close(m);
-    char *text = content("manifest.json", &n);
-    for (size_t cut = 0; cut < n - 1; cut += cut < 300 || cut > n - 300 ? 1 : 17) {
-        put_content("manifest.json", text, cut);
-        ck_assert_int_eq(mill__manifest_open(&m, folder, settings, &err), MILL_USAGE);
-    }
-    for (size_t i = 0; i < n; i += 3) { /* may be sound or not, but must not do harm */
-        char kept = text[i];
-        text[i] = "\"{}[],:\\0\n\xff"[i % 11];
-        put_content("manifest.json", text, n);
-        mill_status status = mill__manifest_open(&m, folder, settings, &err);
-        ck_assert(status == MILL_OK || status == MILL_USAGE);
-        if (!status)
-            mill__manifest_close(m);
-        text[i] = kept;
-    }
-    free(text);
-}
-END_TEST
-
-START_TEST(many_shards_in_any_order)
-{
-    enum { N = 3000 };
-    char name[32];
-    mill__manifest_shard shard = {.nbytes = 1, .mtime_ns = 2}, out;
-    mill__manifest *m = manifest();
-    for (size_t i = 0; i < N; i++) {
-        snprintf(name, sizeof name, "train-%zu", i * 7 % N);
-        shard.name = shard.locator = name;
-        ck_assert(!mill__manifest_add(m, i * 7 % N, &shard, NULL));
-    }
-    ck_assert(!mill__manifest_save(m, false, NULL));
-    mill__manifest_close(m);
-    m = manifest();
-    for (size_t i = 0; i < N; i++) {
-        snprintf(name, sizeof name, "train-%zu", i);
-        ck_assert(mill__manifest_finished(m, name, name, 1, 2, &out));
-    }
-    ck_assert(!mill__manifest_finished(m, "train", "train", 1, 2, &out));
-    mill__manifest_close(m);
-}
-END_TEST
-
 static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, a_file_appears_when_it_is_finished);
@@ -708,13 +410,6 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, tar_refuses_masks_and_what_is_no_picture);
     tcase_add_test(tests, tar_holds_the_fields_of_good_rows);
     tcase_add_test(tests, null_takes_everything_and_gives_nothing);
-    tcase_add_test(tests, a_manifest_gives_back_what_was_added);
-    tcase_add_test(tests, a_resumed_manifest_is_byte_identical);
-    tcase_add_test(tests, a_shard_whose_source_or_files_changed_is_not_finished);
-    tcase_add_test(tests, other_settings_are_refused_by_name);
-    tcase_add_test(tests, foreign_and_damaged_manifests_are_refused_and_kept);
-    tcase_add_test(tests, no_cut_or_changed_manifest_is_taken_for_a_whole_one);
-    tcase_add_test(tests, many_shards_in_any_order);
 }
 
 int main(void)
