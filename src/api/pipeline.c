@@ -31,15 +31,21 @@ void mill_pipeline_free(mill_pipeline *p)
 mill_status mill_pipeline_register(mill_pipeline *p, const mill_transform_ops *ops, void *user,
                                    mill_error *err)
 {
-    if (!ops || !ops->name || !ops->name[0] || ops->struct_nbytes != sizeof *ops)
+    if (!p || !ops || !ops->name || !ops->name[0] || ops->struct_nbytes != sizeof *ops)
         return mill_fail(err, MILL_USAGE, "pipeline",
-                         "a transform needs a name and struct_nbytes = sizeof(mill_transform_ops)");
+                         "a pipeline and a transform are needed, the latter with a name and struct_nbytes = "
+                         "sizeof(mill_transform_ops)");
     if (!ops->plan || (!ops->run && !ops->view))
         return mill_fail(err, MILL_USAGE, "pipeline", "transform %s needs plan(), and view() or run()",
                          ops->name);
     if (ops->nparams < 0 || (ops->nparams && !ops->params))
         return mill_fail(err, MILL_USAGE, "pipeline", "transform %s says nparams = %d without params",
                          ops->name, ops->nparams);
+    for (int i = 0; i < ops->nparams; i++)
+        if (!ops->params[i].name || (ops->params[i].type == MILL_PARAM_CHOICE && !ops->params[i].choices))
+            return mill_fail(err, MILL_USAGE, "pipeline",
+                             "parameter %d of transform %s needs a name, and choices if it is a choice", i,
+                             ops->name);
     void *custom = realloc(p->custom, (size_t)(p->ncustom + 1) * sizeof *p->custom);
     if (!custom)
         return mill__no_memory(err, sizeof *p->custom, "a transform");
@@ -98,6 +104,8 @@ static mill_status append(mill_pipeline *p, const mill__clause *clause, mill_err
 mill_status mill_pipeline_parse(mill_pipeline *p, const char *text, mill_error *err)
 {
     mill__clause *clauses;
+    if (!p || !text)
+        return mill_fail(err, MILL_USAGE, "argument", "a pipeline and a text are needed");
     int n, before = p->nitems;
     mill_status status = mill__clauses_parse(text, &clauses, &n, err);
     if (status)
@@ -114,6 +122,8 @@ mill_status mill_pipeline_add(mill_pipeline *p, const char *name, const char *ar
 {
     mill__buffer text = {0};
     mill_status status;
+    if (!p)
+        return mill_fail(err, MILL_USAGE, "argument", "a pipeline is needed");
     if (!name || !name[0] || strpbrk(name, "| \t\n"))
         return mill_fail(err, MILL_USAGE, "pipeline", "a transform's name is one word");
     if (mill__buffer_printf(&text, "%s %s", name, arguments ? arguments : "")) {
