@@ -127,6 +127,13 @@ static mill_status check_formats(const mill__engine_config *c, mill_error *err)
     return MILL_OK;
 }
 
+mill_status mill__engine_check(const mill__engine_config *config, mill_error *err)
+{
+    mill__engine e = {.config = *config};
+    mill_status status = check_formats(config, err);
+    return status ? status : divide_memory(&e, err);
+}
+
 static mill_status open_io(mill__engine *e, mill_error *err)
 {
     cpu_set_t cpus;

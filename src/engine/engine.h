@@ -38,6 +38,8 @@ typedef struct mill__engine_stats {
     int64_t steps, regions; /* steps started; times the team was entered */
 } mill__engine_stats;
 
+/* What open would refuse, found without starting anything. */
+mill_status mill__engine_check(const mill__engine_config *config, mill_error *err);
 /* Why a budget does not do is said in err, with the least that would. */
 mill_status mill__engine_open(mill__engine **engine, const mill__engine_config *config, mill_error *err);
 
