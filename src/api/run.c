@@ -313,12 +313,15 @@ static mill_status end_run(mill__run *r, mill_status status, mill_error *err)
 mill_status mill_run(const char *spec, const mill_pipeline *pipeline, const char *out,
                      const mill_options *options, mill_stats *stats, mill_error *err)
 {
-    mill__run r = {.folder = out, .folder_lock = -1, .bad_shard = SIZE_MAX, .begin_ns = mill__now_ns()};
+    mill__run r = {.folder = out && out[0] ? out : NULL,
+                   .folder_lock = -1,
+                   .bad_shard = SIZE_MAX,
+                   .begin_ns = mill__now_ns()};
     mill__error_clear(err);
     if (stats)
         *stats = (mill_stats){0};
-    if (!spec || !pipeline || (out && !out[0]))
-        return mill_fail(err, MILL_USAGE, "argument", "a spec, a pipeline and an output folder are needed");
+    if (!spec || !pipeline)
+        return mill_fail(err, MILL_USAGE, "argument", "a spec and a pipeline are needed");
     mill_status status = mill__options_fill(&r.options, options, err);
     if (status)
         return status;

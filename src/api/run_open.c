@@ -79,6 +79,18 @@ static mill_status compile(mill__run *r, mill__engine_config *config, const mill
     return status ? status : mill__plan_compile(pipeline, &type, &r->plan, err);
 }
 
+static void fill_config(mill__run *r, mill__engine_config *config)
+{
+    config->job.plan = &r->plan;
+    config->job.encode = r->sink->wants_encoded;
+    config->job.quality = r->options.jpeg_quality;
+    config->job.subsampling = r->sink_config.jpeg_subsampling;
+    config->carry_all = r->sink->wants_encoded;
+    config->carry_json = r->sink->carries_json;
+    config->keep = r->folder ? is_finished : NULL;
+    config->user = r;
+}
+
 static mill_status prepare(mill__run *r, mill__engine_config *config, const char *spec,
                            const mill_pipeline *pipeline, mill_error *err)
 {
@@ -89,6 +101,10 @@ static mill_status prepare(mill__run *r, mill__engine_config *config, const char
         status = compile(r, config, pipeline, err);
     if (!status)
         status = open_sink(r, err);
+    if (!status) {
+        fill_config(r, config);
+        status = mill__engine_check(config, err);
+    }
     if (!status && r->folder)
         status = open_folder(r, spec, err);
     if (!status && r->options.trace)
@@ -105,15 +121,7 @@ mill_status mill__run_open(mill__run *r, const char *spec, const mill_pipeline *
     mill_status status = prepare(r, &config, spec, pipeline, err);
     if (status)
         return status;
-    config.job.plan = &r->plan;
-    config.job.encode = r->sink->wants_encoded;
-    config.job.quality = r->options.jpeg_quality;
-    config.job.subsampling = r->sink_config.jpeg_subsampling;
-    config.carry_all = r->sink->wants_encoded;
-    config.carry_json = r->sink->carries_json;
     config.trace = r->trace;
-    config.keep = is_finished;
-    config.user = r;
     r->stats.shards = (int64_t)r->nshards;
     r->stats.memory_nbytes = r->options.memory_nbytes;
     return mill__engine_open(&r->engine, &config, err);
