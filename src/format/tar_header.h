@@ -10,7 +10,7 @@
 
 enum {
     MILL__TAR_BLOCK = 512,
-    MILL__TAR_MAX_NAME = 4095,      /* of a member; longer paths no system opens */
+    MILL__TAR_MAX_NAME = 1023,      /* of a member, in bytes */
     MILL__TAR_MAX_RECORD = 1 << 20, /* an extension record: a pax header, a GNU long name */
     MILL__TAR_MAX_HEADERS = 4 << 20 /* a limit for mill__tar_parse: all headers of one member */
 };

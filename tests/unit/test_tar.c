@@ -337,11 +337,11 @@ END_TEST
 
 START_TEST(made_headers_are_read_again)
 {
-    static const size_t lengths[] = {5, 99, 100, 101, 155, 200, 255, 256, 257, 1000, 4095};
+    static const size_t lengths[] = {5, 99, 100, 101, 155, 200, 255, 256, 257, 500, 1023};
     archive a = {0};
     mill__buffer expected = {0};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        char name[4096];
+        char name[1024];
         for (size_t j = 0; j < lengths[i]; j++)
             name[j] = j % 50 == 41 ? '/' : (char)('a' + i);
         memcpy(name + lengths[i] - 4, ".jpg", 5);
