@@ -3,6 +3,7 @@
  * among its siblings, as torchvision's ImageFolder numbers classes. */
 #include "base/error.h"
 #include "format/format.h"
+#include "format/keys.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ typedef struct walker {
     uint64_t max_sample_nbytes;
     size_t next;
     uint64_t skip; /* of a member that is too large */
+    mill__keys keys;
     char key[MILL__MAX_KEY + 1];
     char extension[32];
 } walker;
@@ -27,6 +29,10 @@ static mill_status peek(const mill__window *head, mill_type *type, mill_error *e
 static mill_status open_walker(void **out, const mill_shard_info *info, int64_t class_index,
                                uint64_t max_sample_nbytes, mill_error *err)
 {
+    *out = NULL;
+    if (!info->nmembers && info->nbytes)
+        return mill_fail(err, MILL_UNSUPPORTED, "unsupported",
+                         "a plain stream of bytes; the folder format needs a source that lists files");
     walker *w = *out = calloc(1, sizeof *w);
     if (!w)
         return mill__no_memory(err, sizeof *w, "a folder walker");
@@ -83,10 +89,25 @@ static void check(const walker *w, const mill_member *m, mill__sample *s)
     }
 }
 
+/* 1.jpg and 1.jpeg: both are samples, and can no longer be told apart by their keys. */
+static void check_key(walker *w, const mill_member *m, const mill__report *report)
+{
+    if (!mill__keys_seen(&w->keys, w->key, strlen(w->key)))
+        return;
+    const mill_issue issue = {.severity = MILL_WARNING,
+                              .key = w->key,
+                              .kind = "duplicate",
+                              .reason = "two files of the folder differ in their extensions only",
+                              .sample = -1,
+                              .offset = m->offset,
+                              .nbytes = m->nbytes};
+    report->issue(report->self, &issue);
+}
+
 static mill_status next(void *self, const mill__window *window, const mill__report *report,
                         mill__sample *sample, size_t *used, size_t *need, mill_error *err)
 {
-    (void)report, (void)err;
+    (void)err;
     walker *w = self;
     size_t passed = w->skip < window->nbytes ? (size_t)w->skip : window->nbytes;
     w->skip -= passed;
@@ -105,6 +126,7 @@ static mill_status next(void *self, const mill__window *window, const mill__repo
     }
     fill(w, m, window->data + passed, sample);
     check(w, m, sample);
+    check_key(w, m, report);
     size_t here = m->nbytes < left ? (size_t)m->nbytes : left;
     w->skip = m->nbytes - here;
     *used += here;
@@ -114,7 +136,9 @@ static mill_status next(void *self, const mill__window *window, const mill__repo
 
 static void close_walker(void *self)
 {
-    free(self);
+    walker *w = self;
+    mill__keys_free(&w->keys);
+    free(w);
 }
 
 const mill__format_ops mill__format_folder = {.name = "folder",

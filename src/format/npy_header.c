@@ -83,7 +83,8 @@ static mill_status parse_shape(text *t, int64_t *shape, int *rank, mill_error *e
         if (!extent(t, &shape[*rank]))
             return bad(err, "an extent in shape is no number from 0 to 2^63 - 1");
         ++*rank;
-        if (!take(t, ',') && !(t->at < t->end && (blanks(t), *t->at == ')')))
+        bool comma = take(t, ',');
+        if (!comma && (*rank == 1 || t->at == t->end || *t->at != ')')) /* to Python, (6) is no tuple */
             return bad(err, "shape is no tuple of numbers");
     }
     return MILL_OK;

@@ -6,7 +6,7 @@
 
 #include <shardmill/types.h>
 
-enum { MILL__NPY_MAX_HEADER = 65536 };
+enum { MILL__NPY_MAX_HEADER = 65536 - 12 }; /* with its preamble within the first 64 KiB of a shard */
 
 typedef struct mill__npy {
     mill_type type; /* of one row: the shape without its first axis */
