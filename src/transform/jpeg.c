@@ -75,7 +75,7 @@ static void source_nothing(j_decompress_ptr decoder)
 }
 
 /* The bytes are all there from the beginning, so this is the end of the file. A file of one scan may lack its
- * last marker: if pixels are missing too, the entropy decoder will say so. */
+ * last marker: if pixels are missing too, the Huffman decoder will say so (the arithmetic one would not). */
 static boolean source_ended(j_decompress_ptr decoder)
 {
     static const JOCTET end[] = {0xff, JPEG_EOI};
@@ -123,7 +123,7 @@ static void step_create(struct mill__jpeg *j)
 static void step_header(struct mill__jpeg *j)
 {
     jpeg_read_header(&j->decoder, TRUE);
-    j->may_run_out = !jpeg_has_multiple_scans(&j->decoder);
+    j->may_run_out = !jpeg_has_multiple_scans(&j->decoder) && !j->decoder.arith_code;
 }
 
 /* The decoder stays, its tables do not: a file that lacks them must not be decoded by those of whatever came

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 
+#include <jerror.h>
 #include <jpeglib.h>
 
 typedef struct jpeg_kind {
@@ -138,7 +139,8 @@ static inline void jpeg_leave(j_common_ptr common)
 
 static inline void jpeg_be_quiet(j_common_ptr common, int level)
 {
-    common->err->num_warnings += level < 0;
+    /* that the end marker is missing does not matter where no pixels are, which has a warning of its own */
+    common->err->num_warnings += level < 0 && common->err->msg_code != JWRN_JPEG_EOF;
 }
 
 /* Ink to light, as Pillow has it: r = k - round((255 - c) * k / 255) for inverted c and k. */
@@ -166,7 +168,7 @@ static inline void store_line(picture *p, int64_t y, const uint8_t *line, int co
     }
 }
 
-/* Decode all of it to 1 or 3 channels. False: not without error or warning; *p then is empty. */
+/* Decode all rows to 1 or 3 channels. False: not without error or warning; *p then is empty. */
 static inline bool jpeg_decode_whole(const void *data, size_t nbytes, int channels, picture *p)
 {
     struct jpeg_decompress_struct d;
@@ -190,8 +192,7 @@ static inline bool jpeg_decode_whole(const void *data, size_t nbytes, int channe
             jpeg_read_scanlines(&d, &row, 1);
             store_line(p, d.output_scanline - 1, line, d.output_components);
         }
-        jpeg_finish_decompress(&d);
-        good = e.base.num_warnings == 0;
+        good = e.base.num_warnings == 0; /* what follows the last row does not matter */
     }
     jpeg_destroy_decompress(&d);
     free(line);
