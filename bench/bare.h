@@ -25,14 +25,14 @@ typedef struct bare_set {
     atomic_size_t next;
 } bare_set;
 
-static double bare_seconds(void)
+static inline double bare_seconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static unsigned char *bare_slurp(const char *path, size_t *n)
+static inline unsigned char *bare_slurp(const char *path, size_t *n)
 {
     FILE *f = fopen(path, "rb");
     if (!f || fseek(f, 0, SEEK_END))
@@ -49,7 +49,7 @@ static unsigned char *bare_slurp(const char *path, size_t *n)
 }
 
 /* Plain ustar with short names is all that the benchmarks' own data need. 0, or -1. */
-static int bare_load(bare_set *set, const char *path)
+static inline int bare_load(bare_set *set, const char *path)
 {
     size_t size;
     unsigned char *tar = bare_slurp(path, &size);
@@ -68,7 +68,7 @@ static int bare_load(bare_set *set, const char *path)
     return 0;
 }
 
-static void bare_decode(const bare_image *image, unsigned char **pixels, size_t *capacity)
+static inline void bare_decode(const bare_image *image, unsigned char **pixels, size_t *capacity)
 {
     struct jpeg_decompress_struct c;
     struct jpeg_error_mgr e;
@@ -92,7 +92,7 @@ static void bare_decode(const bare_image *image, unsigned char **pixels, size_t 
     jpeg_destroy_decompress(&c);
 }
 
-static void *bare_thread(void *arg)
+static inline void *bare_thread(void *arg)
 {
     bare_set *set = arg;
     unsigned char *pixels = NULL;
@@ -104,7 +104,7 @@ static void *bare_thread(void *arg)
 }
 
 /* Seconds to decode all. */
-static double bare_run(bare_set *set, int nthreads)
+static inline double bare_run(bare_set *set, int nthreads)
 {
     pthread_t threads[64];
     double begin = bare_seconds();

@@ -8,15 +8,17 @@
  * others everything down to the region's last row is decoded. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "transform/jpeg_memory.h"
 #include "transform/libjpeg.h"
 #include "transform/render.h"
 #include "transform/sniff.h"
 #include "transform/turn.h"
-#include <limits.h>
 #include <string.h>
 
 struct mill__jpeg {
     struct jpeg_decompress_struct decoder;
+    struct jpeg_memory_mgr *own_memory; /* the decoder's, where what outlives images is */
+    mill__jpeg_memory memory;           /* for images */
     struct jpeg_source_mgr source;
     struct jpeg_progress_mgr progress;
     mill__jpeg_failure failure;
@@ -43,7 +45,7 @@ static mill_status report(struct mill__jpeg *j, mill_error *err)
     const char *kind = status == MILL_LIMIT ? "limit" : status == MILL_UNSUPPORTED ? "unsupported" : "decode";
     if (j->failure.code == JERR_NO_BACKING_STORE)
         mill_fail(err, status, kind,
-                  "decoding this %lldx%lld JPEG of several scans needs more memory than a thread may hold; "
+                  "decoding this %lldx%lld JPEG needs more memory than a thread may hold; "
                   "raise the memory budget",
                   (long long)j->info.width, (long long)j->info.height);
     else if (status == MILL_BAD_DATA && j->has_ended)
@@ -73,7 +75,7 @@ static void source_nothing(j_decompress_ptr decoder)
 }
 
 /* The bytes are all there from the beginning, so this is the end of the file. A file of one scan may lack its
- * last marker: if pixels are missing too, the entropy decoder will say so. */
+ * last marker: if pixels are missing too, the Huffman decoder will say so (the arithmetic one would not). */
 static boolean source_ended(j_decompress_ptr decoder)
 {
     static const JOCTET end[] = {0xff, JPEG_EOI};
@@ -108,23 +110,35 @@ static void check_scans(j_common_ptr common)
 
 /* ---- header ---- */
 
-/* A new decoder for every image: an old one keeps its tables, and a file that lacks them would be decoded by
- * those of whatever came before. */
-static void step_header(struct mill__jpeg *j)
+static void step_create(struct mill__jpeg *j)
 {
     jpeg_create_decompress(&j->decoder);
+    j->own_memory = j->decoder.mem;
+    j->decoder.mem = mill__jpeg_memory_init(&j->memory, j->renderer);
     j->decoder.client_data = j;
     j->decoder.src = &j->source;
     j->decoder.progress = &j->progress;
-    jpeg_read_header(&j->decoder, TRUE);
-    j->may_run_out = !jpeg_has_multiple_scans(&j->decoder);
 }
 
+static void step_header(struct mill__jpeg *j)
+{
+    jpeg_read_header(&j->decoder, TRUE);
+    j->may_run_out = !jpeg_has_multiple_scans(&j->decoder) && !j->decoder.arith_code;
+}
+
+/* The decoder stays, its tables do not: a file that lacks them must not be decoded by those of whatever came
+ * before. */
 static void close_image(struct mill__jpeg *j)
 {
-    if (j->decoder.mem)
-        jpeg_destroy_decompress(&j->decoder);
+    struct jpeg_decompress_struct *d = &j->decoder;
     j->is_open = false;
+    if (!j->own_memory)
+        return;
+    jpeg_abort_decompress(d);
+    memset(d->quant_tbl_ptrs, 0, sizeof d->quant_tbl_ptrs);
+    memset(d->dc_huff_tbl_ptrs, 0, sizeof d->dc_huff_tbl_ptrs);
+    memset(d->ac_huff_tbl_ptrs, 0, sizeof d->ac_huff_tbl_ptrs);
+    mill__jpeg_memory_reset(&j->memory);
 }
 
 static void prepare(struct mill__jpeg *j, const uint8_t *data, size_t nbytes)
@@ -144,6 +158,24 @@ static void prepare(struct mill__jpeg *j, const uint8_t *data, size_t nbytes)
     j->decoder.err = mill__jpeg_failure_init(&j->failure);
 }
 
+static mill_status ensure_decoder(mill__renderer *r, mill_error *err)
+{
+    if (r->jpeg)
+        return MILL_OK;
+    struct mill__jpeg *j = mill__alloc(sizeof *j);
+    if (!j)
+        return mill__no_memory(err, sizeof *j, "a JPEG decoder");
+    memset(j, 0, sizeof *j);
+    j->renderer = r;
+    j->decoder.err = mill__jpeg_failure_init(&j->failure);
+    mill_status status = guarded(j, step_create, err);
+    if (status)
+        mill__free(j);
+    else
+        r->jpeg = j;
+    return status;
+}
+
 static mill_status open_image(mill__renderer *r, const uint8_t *data, size_t nbytes, mill_error *err)
 {
     if (!mill__is_jpeg(data, nbytes)) {
@@ -152,17 +184,13 @@ static mill_status open_image(mill__renderer *r, const uint8_t *data, size_t nby
         mill__error_where(err, NULL, NULL, 0);
         return MILL_BAD_DATA;
     }
-    if (!r->jpeg) {
-        r->jpeg = mill__alloc(sizeof *r->jpeg);
-        if (!r->jpeg)
-            return mill__no_memory(err, sizeof *r->jpeg, "a JPEG decoder");
-        memset(r->jpeg, 0, sizeof *r->jpeg);
-    }
+    mill_status status = ensure_decoder(r, err);
+    if (status)
+        return status;
     struct mill__jpeg *j = r->jpeg;
     close_image(j);
     prepare(j, data, nbytes);
-    j->renderer = r;
-    mill_status status = guarded(j, step_header, err);
+    status = guarded(j, step_header, err);
     if (status) {
         close_image(j);
         return status;
@@ -256,10 +284,7 @@ static void step_start(struct mill__jpeg *j)
 {
     struct jpeg_decompress_struct *d = &j->decoder;
     J_COLOR_SPACE wanted = j->info.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-    uint64_t limit = j->renderer->limit_nbytes, held = j->renderer->held_nbytes;
-    uint64_t left = held < limit ? limit - held : 1;
     d->out_color_space = j->info.stored_components == 4 ? JCS_CMYK : wanted;
-    d->mem->max_memory_to_use = left > LONG_MAX ? LONG_MAX : (long)left;
     jpeg_start_decompress(d);
     j->left = j->region.x;
     if (!can_be_cut(d) || jpeg_has_multiple_scans(d))
@@ -407,7 +432,11 @@ mill_status mill__jpeg_render(mill__renderer *r, const mill_view *view, const mi
 
 void mill__jpeg_free(struct mill__jpeg *j)
 {
-    if (j)
-        close_image(j);
+    if (!j)
+        return;
+    close_image(j);
+    mill__jpeg_memory_free(&j->memory);
+    j->decoder.mem = j->own_memory;
+    jpeg_destroy_decompress(&j->decoder);
     mill__free(j);
 }

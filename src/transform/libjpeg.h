@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* transform/libjpeg.h: libjpeg-turbo's header, and its errors turned into ours. The only file that includes
- * jpeglib.h; for jpeg.c and jpeg_encode.c.
+ * jpeglib.h; for jpeg*.c.
  *
  * libjpeg reports errors by calling back and expects not to be returned to, so a stretch of calls runs behind
  * setjmp(failure.escape). Its warnings (corrupt or missing entropy data, among others) are errors here. */

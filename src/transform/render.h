@@ -55,6 +55,9 @@ struct mill__renderer {
     struct mill__jpeg *jpeg; /* NULL until the first JPEG */
 };
 
+/* Whether the limit allows nbytes more. Weights that the present rendering does not use are the first to go
+ * when memory is short. */
+bool mill__has_room(mill__renderer *r, uint64_t nbytes);
 mill_status mill__reserve(mill__renderer *r, mill__scratch *scratch, uint64_t nbytes, const char *what,
                           mill_error *err);
 void mill__release(mill__renderer *r, mill__scratch *scratch);

@@ -45,8 +45,7 @@ void mill__release(mill__renderer *r, mill__scratch *scratch)
     *scratch = (mill__scratch){0};
 }
 
-/* Weights that the present rendering does not use are the first to go when memory is short. */
-static bool has_room(mill__renderer *r, uint64_t nbytes)
+bool mill__has_room(mill__renderer *r, uint64_t nbytes)
 {
     for (int i = 0; i < MILL__CACHED; i++) {
         if (nbytes <= r->limit_nbytes && r->held_nbytes <= r->limit_nbytes - nbytes)
@@ -64,7 +63,7 @@ mill_status mill__reserve(mill__renderer *r, mill__scratch *scratch, uint64_t nb
         return MILL_OK;
     mill__release(r, scratch);
     nbytes = nbytes < 64 ? 64 : nbytes;
-    if (!has_room(r, nbytes))
+    if (!mill__has_room(r, nbytes))
         return mill_fail(err, MILL_LIMIT, "limit",
                          "%s needs %llu bytes, but a thread that renders images may hold only %llu; "
                          "raise the memory budget",
@@ -93,7 +92,7 @@ mill_status mill__coefficients_for(mill__renderer *r, int64_t in, int64_t out, m
             oldest = cached;
     }
     drop_cached(r, oldest);
-    has_room(r, r->limit_nbytes / 2); /* let go of old weights rather than refuse new ones */
+    mill__has_room(r, r->limit_nbytes / 2); /* let go of old weights rather than refuse new ones */
     uint64_t left = r->held_nbytes < r->limit_nbytes ? r->limit_nbytes - r->held_nbytes : 0;
     mill_status status = mill__coefficients_make(&oldest->coefficients, in, out, filter, left, err);
     if (status)
