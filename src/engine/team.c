@@ -146,8 +146,8 @@ static bool stay_in_region(const mill__engine *e)
     return !kmp_set_blocktime && e->burst < STEPS_PER_REGION;
 }
 
-/* Every thread of the team comes here first and after each task: make tasks of what can be started while few
- * wait. */
+/* Every thread of the team comes here first (by a recall) and after each task: make tasks of what can be
+ * started while few wait. */
 static void feed(mill__engine *e, bool may_sleep)
 {
     mill__worker *worker = &e->workers[omp_get_thread_num()];
@@ -182,12 +182,18 @@ static void feed(mill__engine *e, bool may_sleep)
         spawn_recalls(e, 1);
 }
 
-/* ---- loop ---- */
-
-static mill__step *next_walked(const mill__engine *e)
+/* The team begins with a recall of each thread, so that every task has an explicit task for its parent:
+ * libgomp loses the table of dependences of an implicit one when the next region follows quickly. */
+static void enter(mill__engine *e)
 {
-    return e->walked;
+    pthread_mutex_lock(&e->lock);
+    e->away++;
+    e->calls++;
+    pthread_mutex_unlock(&e->lock);
+    spawn_recalls(e, 1);
 }
+
+/* ---- loop ---- */
 
 static void loop_walk(mill__engine *e, mill__step *step) /* lock held */
 {
@@ -219,7 +225,7 @@ static void loop(mill__engine *e, int worker)
 {
     pthread_mutex_lock(&e->lock);
     for (;;) {
-        mill__step *step = next_walked(e);
+        mill__step *step = e->walked;
         if (step) {
             loop_chunk(e, step, worker);
         } else if ((step = mill__claim(e))) {
@@ -257,7 +263,10 @@ static void serve(mill__engine *e)
         pthread_mutex_unlock(&e->lock);
         if (tasks) {
 #pragma omp parallel num_threads(threads) default(none) firstprivate(e)
-            feed(e, true);
+            if (omp_get_num_threads() > 1)
+                enter(e);
+            else /* OMP_THREAD_LIMIT: a team of one runs tasks where they are made */
+                loop(e, 0);
         } else {
 #pragma omp parallel num_threads(threads) default(none) firstprivate(e) if (threads > 1)
             loop(e, omp_get_thread_num());
