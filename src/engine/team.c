@@ -148,8 +148,8 @@ static bool stay_in_region(const mill__team *t)
     return !kmp_set_blocktime && t->burst < UNITS_PER_REGION;
 }
 
-/* Every thread of the team comes here first and after each task: make tasks of what can be started while few
- * wait. */
+/* Every thread of the team comes here first (by a recall) and after each task: make tasks of what can be
+ * started while few wait. */
 static void feed(mill__team *t, bool may_sleep)
 {
     bool *feeding = &t->feeding[omp_get_thread_num()];
@@ -182,6 +182,17 @@ static void feed(mill__team *t, bool may_sleep)
     *feeding = false;
     if (call)
         spawn_recalls(t, 1);
+}
+
+/* The team begins with a recall of each thread, so that every task has an explicit task for its parent:
+ * libgomp loses the table of dependences of an implicit one when the next region follows quickly. */
+static void enter(mill__team *t)
+{
+    pthread_mutex_lock(t->lock);
+    t->away++;
+    t->calls++;
+    pthread_mutex_unlock(t->lock);
+    spawn_recalls(t, 1);
 }
 
 /* ---- loop ---- */
@@ -254,7 +265,10 @@ static void serve(mill__team *t)
         pthread_mutex_unlock(t->lock);
         if (tasks) {
 #pragma omp parallel num_threads(threads) default(none) firstprivate(t)
-            feed(t, true);
+            if (omp_get_num_threads() > 1)
+                enter(t);
+            else /* OMP_THREAD_LIMIT: a team of one runs tasks where they are made */
+                loop(t, 0);
         } else {
 #pragma omp parallel num_threads(threads) default(none) firstprivate(t) if (threads > 1)
             loop(t, omp_get_thread_num());
