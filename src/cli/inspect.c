@@ -300,7 +300,7 @@ const cli_command cli_inspect = {.name = "inspect",
                                      "sizes, image dimensions, tensors; and what is wrong, one line each.\n\n"
                                      "exit status: 0 all is sound, 1 something is wrong with a shard, 2 "
                                      "usage, 3 I/O error, 75 interrupted",
-                                 .example = "shardmill inspect 'data/train-{00000..00003}.tar' --json",
+                                 .example = "shardmill inspect 'data/demo/train-{000000..000003}.tar' --json",
                                  .options = options,
                                  .noptions = sizeof options / sizeof *options,
                                  .args_nbytes = sizeof(inspect_args),

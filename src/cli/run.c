@@ -357,7 +357,7 @@ const cli_command cli_run = {
         "Files appear when they are complete. Run the same command again after an interruption to do the "
         "rest.\n\n"
         "exit status: 0 done, 1 more bad data than is allowed, 2 usage, 3 I/O error, 75 interrupted",
-    .example = "shardmill run 'data/train-{00000..00003}.tar' --out out --as npy \\\n"
+    .example = "shardmill run 'data/demo/train-{000000..000003}.tar' --out out --as npy \\\n"
                "    --pipe 'decode | resize 256 | center_crop 224 | normalize imagenet | layout chw'",
     .options = options,
     .noptions = sizeof options / sizeof *options,
