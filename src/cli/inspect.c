@@ -231,7 +231,7 @@ static int finish(inspecting *in, mill_status status, mill_error *err, const mil
     if (status == MILL_CANCELED && !cli_signals_caught())
         status = MILL_OK; /* standard output cannot be written: that is said at the end */
     int code = cli_outcome_code(status, err);
-    if (!code && in->errors)
+    if (!code && in->errors + in->warnings)
         code = CLI_BAD_DATA;
     if (in->args->engine.verbose && !in->explained && stats->io)
         cli_engine_explain(&in->args->engine, stats);

@@ -38,6 +38,14 @@ expect 1 "$MILL" inspect cut.npy torn.tar empty.tar in/part-001.npy --json
 json_holds stdout '{i["shard"] for i in by("issue")} == {"cut.npy", "torn.tar", "empty.tar"}'
 json_holds stdout '[s["shard"] for s in by("shard")] == ["cut.npy", "torn.tar", "empty.tar", "in/part-001.npy"] and by("shard")[3]["samples"] == 10'
 json_holds stdout '"truncated" in [i["kind"] for i in by("issue")]'
+# A warning is a finding too: here the zero blocks at the end are missing.
+mkdir text
+printf 'x' >text/a.txt
+tar --format=ustar -C text -b 1 -cf whole.tar a.txt
+head -c 1024 whole.tar >marker.tar
+expect 0 "$MILL" inspect whole.tar
+expect 1 "$MILL" inspect marker.tar
+says stdout 'warning: marker.tar: byte 1024: eof: '
 expect 2 "$MILL" inspect missing.tar in
 says stderr missing.tar
 
