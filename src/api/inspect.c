@@ -12,7 +12,10 @@
 /* A shard that is being looked at. What it has to say waits until its turn has come. */
 typedef struct found {
     mill_shard_summary summary;
+    mill_type type;
     mill__issues issues;
+    mill__issues bare; /* samples without an image: wrong if the others have one */
+    size_t nimages;    /* samples that have one, sound or not */
     mill__arena arena;
     mill_sample_info *samples;
     size_t nsamples, capacity;
@@ -24,8 +27,9 @@ typedef struct inspection {
     mill__shard_name *shards;
     size_t nshards, next; /* next: the first shard that was not shown yet */
     found **found;
+    mill__engine_config config;
     mill__plan plan;
-    mill_type type;
+    mill_type type; /* of the first shard */
     mill__trace *trace;
     mill__engine *engine;
     mill_stats stats;
@@ -40,14 +44,37 @@ static const char *format_name(const inspection *in, size_t shard)
     return in->shards[shard].is_folder ? "folder" : format ? format->name : "";
 }
 
+static const mill_type encoded = {.dtype = MILL_U8, .layout = MILL_ENCODED, .rank = 1, .shape = {-1}};
+
+/* A shard that cannot even be peeked at is a finding, not a failure. */
+static mill_type peek(const inspection *in, size_t shard, size_t n)
+{
+    mill__engine_config config = in->config;
+    mill_type type;
+    config.shards = &in->shards[shard];
+    config.nshards = n;
+    return mill__engine_peek(&config, &type, NULL) ? encoded : type;
+}
+
+/* Each array has a dtype and shape of its own, and a data set may mix formats. A format that once gave
+ * encoded files always does. */
+static mill_type type_of(const inspection *in, size_t shard)
+{
+    if (in->type.layout == MILL_ENCODED && !strcmp(format_name(in, shard), format_name(in, 0)))
+        return in->type;
+    return peek(in, shard, 1);
+}
+
 static found *find(inspection *in, const mill__batch *batch)
 {
     if (in->found[batch->shard])
         return in->found[batch->shard];
     found *f = in->found[batch->shard] = calloc(1, sizeof *f);
-    if (f)
-        f->summary = (mill_shard_summary){.shard = in->shards[batch->shard].locator,
-                                          .format = format_name(in, batch->shard)};
+    if (!f)
+        return NULL;
+    f->type = type_of(in, batch->shard);
+    f->summary = (mill_shard_summary){.shard = in->shards[batch->shard].locator,
+                                      .format = format_name(in, batch->shard)};
     return f;
 }
 
@@ -85,8 +112,8 @@ static bool add_sample(inspection *in, found *f, const mill__row *row)
                                                    .width = row->width,
                                                    .height = row->height,
                                                    .channels = row->channels};
-    if (in->type.layout != MILL_ENCODED)
-        f->samples[f->nsamples - 1].type = in->type;
+    if (f->type.layout != MILL_ENCODED)
+        f->samples[f->nsamples - 1].type = f->type;
     return true;
 }
 
@@ -95,6 +122,7 @@ static void free_found(found *f)
     if (!f)
         return;
     mill__issues_free(&f->issues);
+    mill__issues_free(&f->bare);
     mill__arena_free(&f->arena);
     free(f->samples);
     free(f);
@@ -112,6 +140,48 @@ static void show(inspection *in, found *f)
         o->on_shard(user, &f->summary);
 }
 
+static void count_issues(inspection *in, found *f, size_t first)
+{
+    for (size_t i = first; i < f->issues.n; i++) {
+        bool error = f->issues.list[i].severity == MILL_ERROR;
+        f->summary.errors += error;
+        f->summary.warnings += !error;
+        in->stats.errors += error;
+        in->stats.warnings += !error;
+    }
+}
+
+static bool note_image(found *f, const mill__row *row)
+{
+    if (f->type.layout != MILL_ENCODED)
+        return true;
+    bool bare = row->status == MILL_OK && !row->width;
+    f->nimages += !bare;
+    if (!bare)
+        return true;
+    const mill_issue issue = {.severity = MILL_ERROR,
+                              .key = row->key,
+                              .kind = "field",
+                              .reason = "the sample has no image, and most others of the shard have one",
+                              .sample = row->sample,
+                              .offset = row->offset,
+                              .nbytes = row->nbytes};
+    return mill__issues_add(&f->bare, &issue, f->summary.shard);
+}
+
+/* Now it is known what the samples of the shard are like. */
+static bool end_images(inspection *in, found *f)
+{
+    size_t before = f->issues.n;
+    bool fits = true;
+    for (size_t i = 0; i < f->bare.n && f->nimages > f->bare.n && fits; i++) {
+        fits = mill__issues_add(&f->issues, &f->bare.list[i], f->summary.shard);
+        f->summary.bad_samples++;
+    }
+    count_issues(in, f, before);
+    return fits;
+}
+
 static mill_status take(inspection *in, const mill__batch *batch, mill_error *err)
 {
     found *f = find(in, batch);
@@ -121,17 +191,11 @@ static mill_status take(inspection *in, const mill__batch *batch, mill_error *er
     bool fits = mill__issues_add_batch(&f->issues, batch, f->summary.shard);
     for (size_t i = 0; i < batch->n && fits; i++) {
         f->summary.bad_samples += batch->rows[i].status != MILL_OK;
-        fits = add_sample(in, f, &batch->rows[i]);
+        fits = add_sample(in, f, &batch->rows[i]) && note_image(f, &batch->rows[i]);
     }
     if (!fits)
         return mill__no_memory(err, sizeof *f, "a shard's findings");
-    for (size_t i = before; i < f->issues.n; i++) {
-        bool error = f->issues.list[i].severity == MILL_ERROR;
-        f->summary.errors += error;
-        f->summary.warnings += !error;
-        in->stats.errors += error;
-        in->stats.warnings += !error;
-    }
+    count_issues(in, f, before);
     f->summary.samples += (int64_t)batch->n;
     in->stats.samples += (int64_t)batch->n;
     if (!in->stats.first_sample_ns && batch->n)
@@ -140,6 +204,8 @@ static mill_status take(inspection *in, const mill__batch *batch, mill_error *er
     f->summary.nbytes_walked = batch->walked;
     if (!batch->last)
         return MILL_OK;
+    if (!end_images(in, f))
+        return mill__no_memory(err, f->bare.n * sizeof *f->bare.list, "a shard's findings");
     f->ended = true;
     f->summary.nbytes = batch->shard_nbytes;
     in->stats.shards_done++;
@@ -182,45 +248,53 @@ static mill_status work(inspection *in, mill_error *err)
 }
 
 /* Looking deeply is decoding wholly, into an output so small that it costs nothing. */
-static mill_status compile(inspection *in, mill_error *err)
+static mill_status compile(inspection *in, const mill_type *type, mill_error *err)
 {
     mill_pipeline *pipeline = mill_pipeline_new();
     mill_status status = pipeline ? MILL_OK : mill__no_memory(err, sizeof(void *), "a pipeline");
-    if (!status && in->options.deep && in->type.layout == MILL_ENCODED)
+    if (!status && in->options.deep && type->layout == MILL_ENCODED)
         status = mill_pipeline_parse(pipeline, "decode | resize 8x8 filter=box", err);
     if (!status)
-        status = mill__plan_compile(pipeline, &in->type, &in->plan, err);
+        status = mill__plan_compile(pipeline, type, &in->plan, err);
     mill_pipeline_free(pipeline);
     return status;
 }
 
+/* The plan is made for files if there are any: arrays have nothing to be decoded. */
+static mill_type type_for_plan(const inspection *in)
+{
+    for (size_t i = 1; in->type.layout != MILL_ENCODED && i < in->nshards; i++)
+        if (strcmp(format_name(in, i), format_name(in, i - 1)) != 0 && peek(in, i, 1).layout == MILL_ENCODED)
+            return encoded;
+    return in->type;
+}
+
 static mill_status open_inspection(inspection *in, const char *spec, mill_error *err)
 {
-    mill__engine_config config;
+    mill__engine_config *config = &in->config;
     mill_options *o = &in->options.run;
-    mill__options_engine(o, &config);
+    mill__options_engine(o, config);
     mill_status status = mill__options_expand(o, spec, &in->shards, &in->nshards, err);
-    config.shards = in->shards;
-    config.nshards = in->nshards;
+    config->shards = in->shards;
+    config->nshards = in->nshards;
     if (status)
         return status;
     in->found = calloc(in->nshards + 1, sizeof *in->found);
     if (!in->found)
         return mill__no_memory(err, in->nshards * sizeof *in->found, "the list of shards");
-    /* a shard that cannot even be peeked at is a finding, not a failure */
-    if (mill__engine_peek(&config, &in->type, NULL))
-        in->type = (mill_type){.dtype = MILL_U8, .layout = MILL_ENCODED, .rank = 1, .shape = {-1}};
-    status = compile(in, err);
+    in->type = peek(in, 0, in->nshards);
+    const mill_type type = type_for_plan(in);
+    status = compile(in, &type, err);
     if (!status && o->trace)
         status = mill__trace_open(&in->trace, o->trace, err);
     if (status)
         return status;
-    config.job.plan = &in->plan;
-    config.job.probe = in->options.deep ? 2 : 1;
-    config.trace = in->trace;
+    config->job.plan = &in->plan;
+    config->job.probe = in->options.deep ? 2 : 1;
+    config->trace = in->trace;
     in->stats.shards = (int64_t)in->nshards;
     in->stats.memory_nbytes = o->memory_nbytes;
-    return mill__engine_open(&in->engine, &config, err);
+    return mill__engine_open(&in->engine, config, err);
 }
 
 mill_status mill_inspect(const char *spec, const mill_inspect_options *options, mill_stats *stats,

@@ -72,6 +72,29 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
+void cli_choices(const cli_option *o, char *text, size_t nbytes)
+{
+    mill_format_info info;
+    text[0] = 0;
+    if (o->kind == CLI_CHOICE)
+        snprintf(text, nbytes, "%s", o->choices);
+    for (int i = 0, n = 0; o->kind == CLI_NAME && mill_format_at(i, &info); i++)
+        if (!strcmp(info.kind, o->choices) && (size_t)n < nbytes)
+            n += snprintf(text + n, nbytes - (size_t)n, "%s%s", n ? "|" : "", info.name);
+}
+
+static int take_choice(const reading *r, const cli_option *o, const char *text, const char **value)
+{
+    char choices[256], expected[300];
+    cli_choices(o, choices, sizeof choices);
+    if (is_choice(choices, text)) {
+        *value = text;
+        return CLI_OK;
+    }
+    snprintf(expected, sizeof expected, "one of %s", choices);
+    return bad_value(r, o, text, expected);
+}
+
 static int take_count(const reading *r, const cli_option *o, const char *text, int64_t *value)
 {
     char *end, expected[80];
@@ -120,13 +143,8 @@ static int take_value(const reading *r, const cli_option *o, const char *text)
         *(bool *)value = true;
         return CLI_OK;
     case CLI_CHOICE:
-        if (!is_choice(o->choices, text)) {
-            char expected[160];
-            snprintf(expected, sizeof expected, "one of %s", o->choices);
-            return bad_value(r, o, text, expected);
-        }
-        *(const char **)value = text;
-        return CLI_OK;
+    case CLI_NAME:
+        return take_choice(r, o, text, value);
     case CLI_TEXT:
         *(const char **)value = text;
         return CLI_OK;

@@ -29,6 +29,7 @@ typedef enum cli_kind {
     CLI_FLAG,   /* bool */
     CLI_TEXT,   /* const char * */
     CLI_CHOICE, /* const char *, one of choices */
+    CLI_NAME,   /* const char *, one of what is built in; choices: its kind, see mill_format_info */
     CLI_COUNT,  /* int64_t, min to max */
     CLI_SIZE,   /* uint64_t, bytes: 64M, 1.5GiB */
     CLI_BUDGET  /* cli_budget: 10 or 0.5% */
@@ -45,7 +46,7 @@ typedef struct cli_option {
     cli_kind kind;
     size_t offset;        /* of what it fills in the command's struct of arguments */
     const char *value;    /* what stands for its value in --help: "FILE" */
-    const char *choices;  /* "npy|tar|null" */
+    const char *choices;  /* "fail|skip|substitute" */
     const char *fallback; /* shown in --help; the zeroed struct of arguments must mean it */
     int64_t min, max;
     const char *help;
@@ -81,6 +82,9 @@ const cli_command *cli_command_named(const char *name);
 int cli_parse(const cli_command *command, int nwords, char **words, void *args, bool *help);
 /* A usage error of a command: printed with where to read on. Answers CLI_USAGE. */
 int cli_usage(const cli_command *command, const char *format, ...) MILL_PRINTF(2, 3);
+
+/* What an option can be, "a|b|c"; empty if it is anything of its kind. */
+void cli_choices(const cli_option *option, char *text, size_t nbytes);
 
 void cli_help(const cli_command *command);
 void cli_help_all(bool to_stderr);

@@ -5,36 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static int unknown_format(const cli_command *command, const char *word)
-{
-    const char *names[64];
-    int n = 0;
-    mill_format_info info;
-    for (int i = 0; mill_format_at(i, &info) && n < 63; i++)
-        if (!strcmp(info.kind, "shard format"))
-            names[n++] = info.name;
-    names[n] = NULL;
-    const char *nearest = cli_nearest(word, names);
-    if (nearest)
-        return cli_usage(command, "there is no shard format \"%s\"; did you mean %s?", word, nearest);
-    return cli_usage(command, "there is no shard format \"%s\"; shardmill formats lists them", word);
-}
-
-static bool format_exists(const char *name)
-{
-    mill_format_info info;
-    for (int i = 0; mill_format_at(i, &info); i++)
-        if (!strcmp(info.kind, "shard format") && !strcmp(info.name, name))
-            return true;
-    return false;
-}
-
 int cli_engine_fill(const cli_command *command, const cli_engine_args *args, mill_options *options)
 {
     if (args->verbose && args->quiet)
         return cli_usage(command, "--verbose and --quiet contradict each other");
-    if (args->format && !format_exists(args->format))
-        return unknown_format(command, args->format);
     options->threads = (int)args->threads;
     options->io_depth = (int)args->depth;
     options->memory_nbytes = args->memory;

@@ -30,11 +30,12 @@ typedef struct cli_engine_args {
          .fallback = "a quarter of the memory, at most 2G",                                                  \
          .help = "never use more for data than this, e.g. 256M"},                                            \
         {.name = "format",                                                                                   \
-         .kind = CLI_TEXT,                                                                                   \
+         .kind = CLI_NAME,                                                                                   \
+         .choices = "shard format",                                                                          \
          .offset = offsetof(args, engine.format),                                                            \
          .value = "NAME",                                                                                    \
          .fallback = "by extension",                                                                         \
-         .help = "shard format; shardmill formats lists them"},                                              \
+         .help = "shard format"},                                                                            \
         {.name = "io",                                                                                       \
          .kind = CLI_CHOICE,                                                                                 \
          .offset = offsetof(args, engine.io),                                                                \

@@ -25,11 +25,11 @@ static int left_side(char *text, size_t nbytes, const cli_option *o)
 
 static void print_option(const cli_option *o, int column, int width)
 {
-    char left[80], right[400];
+    char left[80], right[600], choices[256];
     int n = left_side(left, sizeof left, o);
-    snprintf(right, sizeof right, "%s%s%s%s%s%s%s%s", o->help, o->choices ? ": " : "",
-             o->choices ? o->choices : "", o->fallback ? " (default: " : "", o->fallback ? o->fallback : "",
-             o->fallback ? ")" : "", "", "");
+    cli_choices(o, choices, sizeof choices);
+    snprintf(right, sizeof right, "%s%s%s%s%s%s", o->help, choices[0] ? ": " : "", choices,
+             o->fallback ? " (default: " : "", o->fallback ? o->fallback : "", o->fallback ? ")" : "");
     fputs(left, stdout);
     cli_wrap(stdout, right, n, column, width);
 }

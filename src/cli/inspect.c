@@ -231,7 +231,7 @@ static int finish(inspecting *in, mill_status status, mill_error *err, const mil
     if (status == MILL_CANCELED && !cli_signals_caught())
         status = MILL_OK; /* standard output cannot be written: that is said at the end */
     int code = cli_outcome_code(status, err);
-    if (!code && in->errors)
+    if (!code && in->errors + in->warnings)
         code = CLI_BAD_DATA;
     if (in->args->engine.verbose && !in->explained && stats->io)
         cli_engine_explain(&in->args->engine, stats);
@@ -300,7 +300,7 @@ const cli_command cli_inspect = {.name = "inspect",
                                      "sizes, image dimensions, tensors; and what is wrong, one line each.\n\n"
                                      "exit status: 0 all is sound, 1 something is wrong with a shard, 2 "
                                      "usage, 3 I/O error, 75 interrupted",
-                                 .example = "shardmill inspect 'data/train-{00000..00003}.tar' --json",
+                                 .example = "shardmill inspect 'data/demo/train-{000000..000003}.tar' --json",
                                  .options = options,
                                  .noptions = sizeof options / sizeof *options,
                                  .args_nbytes = sizeof(inspect_args),

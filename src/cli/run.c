@@ -39,10 +39,10 @@ static const cli_option options[] = {
      .value = "DIR",
      .help = "the output folder; made if absent (required but for --as null)"},
     {.name = "as",
-     .kind = CLI_CHOICE,
+     .kind = CLI_NAME,
      AT(sink),
      .value = "SINK",
-     .choices = "npy|tar|null",
+     .choices = "sink",
      .fallback = "npy",
      .help = "what to write"},
     {.name = "on-error",
@@ -57,7 +57,8 @@ static const cli_option options[] = {
      AT(max_errors),
      .value = "N|P%",
      .fallback = "any number",
-     .help = "with skip and substitute: fail if more than N, or more than P percent of the samples, are bad"},
+     .help = "with skip and substitute: fail at more than N errors, or more errors than P percent of the "
+             "samples"},
     {.name = "report",
      .kind = CLI_TEXT,
      AT(report),
@@ -283,8 +284,9 @@ static int finish(running *r, mill_status status, const mill_error *err, const m
     return code;
 }
 
-static int process(running *r, const mill_options *o, const mill_pipeline *pipeline)
+static int process(running *r, const mill_options *o, mill_pipeline *pipeline)
 {
+    const char *text = mill_pipeline_text(pipeline);
     mill_error err = {.offset = MILL_NO_OFFSET};
     mill_stats stats = {0};
     char *spec = cli_spec_join(&r->args->operands);
@@ -292,8 +294,12 @@ static int process(running *r, const mill_options *o, const mill_pipeline *pipel
         cli_warn(CLI_SAY_ERROR, "out of memory");
         return CLI_SYSTEM;
     }
-    if (r->args->engine.verbose)
+    if (r->args->engine.verbose) {
+        fputs("shardmill: pipeline: ", stderr);
+        cli_plain(stderr, text && text[0] ? text : "none; samples stay as they are");
+        fputc('\n', stderr);
         cli_engine_explain(&r->args->engine, NULL);
+    }
     cli_progress_begin(&r->progress, r->args->engine.quiet ? CLI_PROGRESS_NONE
                                      : r->args->json       ? CLI_PROGRESS_JSON
                                                            : CLI_PROGRESS_AUTO);
@@ -351,7 +357,7 @@ const cli_command cli_run = {
         "Files appear when they are complete. Run the same command again after an interruption to do the "
         "rest.\n\n"
         "exit status: 0 done, 1 more bad data than is allowed, 2 usage, 3 I/O error, 75 interrupted",
-    .example = "shardmill run 'data/train-{00000..00003}.tar' --out out --as npy \\\n"
+    .example = "shardmill run 'data/demo/train-{000000..000003}.tar' --out out --as npy \\\n"
                "    --pipe 'decode | resize 256 | center_crop 224 | normalize imagenet | layout chw'",
     .options = options,
     .noptions = sizeof options / sizeof *options,

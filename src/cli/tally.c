@@ -54,6 +54,26 @@ static cli_field_tally *field_named(cli_tally *tally, const char *name)
     return &tally->fields[tally->nfields++];
 }
 
+static bool same_type(const mill_type *a, const mill_type *b)
+{
+    bool same = a->dtype == b->dtype && a->rank == b->rank;
+    for (int i = 0; i < a->rank && same; i++)
+        same = a->shape[i] == b->shape[i];
+    return same;
+}
+
+static void add_type(cli_tally *tally, const mill_type *type)
+{
+    int i = 0;
+    while (i < tally->ntypes && !same_type(&tally->types[i].type, type))
+        i++;
+    if (i == CLI_TYPES_MOST)
+        i--;
+    else if (i == tally->ntypes)
+        tally->types[tally->ntypes++] = (cli_type_tally){.type = *type};
+    tally->types[i].samples++;
+}
+
 bool cli_tally_add(cli_tally *tally, const mill_sample_info *sample)
 {
     for (int i = 0; i < sample->nfields; i++) {
@@ -63,10 +83,8 @@ bool cli_tally_add(cli_tally *tally, const mill_sample_info *sample)
         field->samples++;
         field->nbytes += sample->fields[i].nbytes;
     }
-    if (sample->type.dtype) {
-        tally->tensors++;
-        tally->type = sample->type;
-    }
+    if (sample->type.dtype)
+        add_type(tally, &sample->type);
     if (!sample->width)
         return true;
     tally->channels[sample->channels >= 1 && sample->channels <= 4 ? sample->channels : 0]++;
@@ -154,10 +172,11 @@ void cli_tally_print(const cli_tally *tally)
 {
     print_fields(tally);
     print_images(tally);
-    if (tally->tensors) {
+    for (int i = 0; i < tally->ntypes; i++) {
         char text[200];
-        cli_type_text(&tally->type, text, sizeof text);
-        printf("  tensors  %" PRId64 " of %s\n", tally->tensors, text);
+        cli_type_text(&tally->types[i].type, text, sizeof text);
+        printf("  %-8s %" PRId64 " of %s%s\n", i ? "" : "tensors", tally->types[i].samples, text,
+               i + 1 == CLI_TYPES_MOST ? " or others" : "");
     }
 }
 
@@ -172,14 +191,19 @@ static void sides_json(const cli_sides *sides, const char *key, cli_json *json)
 
 static void tensors_json(const cli_tally *tally, cli_json *json)
 {
-    cli_json_open(json, "tensors", '{');
-    cli_json_int(json, "samples", tally->tensors);
-    cli_json_text(json, "dtype", mill_dtype_name(tally->type.dtype));
-    cli_json_open(json, "shape", '[');
-    for (int i = 0; i < tally->type.rank; i++)
-        cli_json_int(json, NULL, tally->type.shape[i]);
+    cli_json_open(json, "tensors", '[');
+    for (int i = 0; i < tally->ntypes; i++) {
+        const mill_type *type = &tally->types[i].type;
+        cli_json_open(json, NULL, '{');
+        cli_json_text(json, "dtype", mill_dtype_name(type->dtype));
+        cli_json_open(json, "shape", '[');
+        for (int axis = 0; axis < type->rank; axis++)
+            cli_json_int(json, NULL, type->shape[axis]);
+        cli_json_close(json, ']');
+        cli_json_int(json, "samples", tally->types[i].samples);
+        cli_json_close(json, '}');
+    }
     cli_json_close(json, ']');
-    cli_json_close(json, '}');
 }
 
 void cli_tally_json(const cli_tally *tally, cli_json *json)
@@ -208,8 +232,5 @@ void cli_tally_json(const cli_tally *tally, cli_json *json)
     } else {
         cli_json_null(json, "images");
     }
-    if (tally->tensors)
-        tensors_json(tally, json);
-    else
-        cli_json_null(json, "tensors");
+    tensors_json(tally, json);
 }

@@ -21,13 +21,21 @@ typedef struct cli_field_tally {
     uint64_t nbytes;
 } cli_field_tally;
 
+#define CLI_TYPES_MOST 16
+
+typedef struct cli_type_tally {
+    mill_type type;
+    int64_t samples;
+} cli_type_tally;
+
 typedef struct cli_tally {
     cli_field_tally *fields; /* in the order they were met */
     size_t nfields, capacity;
     cli_sides widths, heights;
     int64_t channels[5]; /* images of 1, 2, 3, 4 channels; [0]: of more */
-    int64_t tensors;     /* samples that are one */
-    mill_type type;      /* theirs */
+    cli_type_tally
+        types[CLI_TYPES_MOST]; /* of samples that are tensors; what is too much is in the last one */
+    int ntypes;
 } cli_tally;
 
 bool cli_tally_add(cli_tally *tally, const mill_sample_info *sample); /* false: no memory */

@@ -80,6 +80,8 @@ static void print_one(const mill_transform_ops *ops)
     }
     for (int i = 0; i < ops->nparams; i++)
         print_param(&ops->params[i], column, width);
+    if (ops->flags & MILL_RANDOM)
+        printf("  It draws random numbers, by run --seed and --epoch.\n");
     if (ops->example)
         printf("example: %s\n", ops->example);
 }

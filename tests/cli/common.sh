@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # What the tests of the command share. Sourced by tests/cli/test_cli_*.sh, in an empty folder, with MILL and SRC set.
 set -u
@@ -55,7 +56,7 @@ END
 # photographs: prints a folder with .tar shards of JPEGs that are sound, or nothing.
 photographs() {
     local folder
-    for folder in "$SRC/data" "$SRC/../shared/data/imagenet-300"; do
+    for folder in "$SRC/data/demo" "$SRC/../shared/data/imagenet-300"; do
         if ls "$folder"/train-*.tar >/dev/null 2>&1; then
             echo "$folder"
             return

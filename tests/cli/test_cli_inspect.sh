@@ -38,6 +38,14 @@ expect 1 "$MILL" inspect cut.npy torn.tar empty.tar in/part-001.npy --json
 json_holds stdout '{i["shard"] for i in by("issue")} == {"cut.npy", "torn.tar", "empty.tar"}'
 json_holds stdout '[s["shard"] for s in by("shard")] == ["cut.npy", "torn.tar", "empty.tar", "in/part-001.npy"] and by("shard")[3]["samples"] == 10'
 json_holds stdout '"truncated" in [i["kind"] for i in by("issue")]'
+# A warning is a finding too: here the zero blocks at the end are missing.
+mkdir text
+printf 'x' >text/a.txt
+tar --format=ustar -C text -b 1 -cf whole.tar a.txt
+head -c 1024 whole.tar >marker.tar
+expect 0 "$MILL" inspect whole.tar
+expect 1 "$MILL" inspect marker.tar
+says stdout 'warning: marker.tar: byte 1024: eof: '
 expect 2 "$MILL" inspect missing.tar in
 says stderr missing.tar
 
@@ -49,6 +57,24 @@ expect 1 "$MILL" inspect names.tar --json --samples
 json_holds stdout 'by("sample")[0]["key"] == "a\"b\\c\u0001d\ufffd"'
 expect 1 "$MILL" inspect names.tar --samples
 says stdout 'a"b\c?d?'
+
+# The shard that is corrupt on purpose, in a data set of several formats: data/README.md says what is wrong with it.
+if [ -e "$SRC/data/corrupt/bad-000000.tar" ]; then
+    expect 0 "$MILL" inspect "$SRC/data/demo" --deep --json --samples
+    json_holds stdout '{(t["dtype"], tuple(t["shape"])) for t in total["tensors"]} == {("f32", (16,))} and total["tensors"][0]["samples"] == 200'
+    json_holds stdout 'all(("dtype" in s) == s["shard"].endswith(".npy") and ("width" in s) != ("dtype" in s) for s in by("sample"))'
+    json_holds stdout 'sum(s["samples"] for s in by("shard")) == total["samples"] == 296 == len(by("sample"))'
+    expect 1 "$MILL" inspect "$SRC/data/demo" "$SRC/data/corrupt" --deep --json
+    json_holds stdout 'total["bad_samples"] == 6 and {i["key"] for i in by("issue") if i["key"]} == {"00000%d" % k for k in range(1, 7)}'
+    json_holds stdout '[i["offset"] for i in by("issue") if i["kind"] == "checksum"] == [34304]'
+fi
+# Arrays that differ: each kind is counted on its own.
+printf '\223NUMPY\1\0\166\0%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 2), }" >small.npy
+printf 'abcdefgh' >>small.npy
+expect 0 "$MILL" inspect small.npy in --json
+json_holds stdout '[(t["dtype"], t["shape"], t["samples"]) for t in total["tensors"]] == [("u8", [2], 4), ("f32", [64], 20)]'
+expect 0 "$MILL" inspect small.npy in
+says stdout '4 of u8 (2,)'
 
 # Photographs.
 photos=$(photographs)

@@ -24,7 +24,7 @@ END
 }
 for number in SIGINT SIGTERM SIGHUP SIGKILL; do
     code=0
-    for try in 1 2 3 4 5; do
+    for _ in 1 2 3 4 5; do
         rm -rf part
         code=$(stopped $number part)
         [ "$code" = 0 ] || break
