@@ -32,9 +32,9 @@ table { border-collapse: collapse; table-layout: fixed; width: 1120px; } col { w
 th, td { padding: .4rem .7rem .4rem 0; } td { vertical-align: middle; border-top: 1px solid var(--line); }
 th code { display: block; font-weight: 400; color: var(--faint); }
 td img { display: block; width: 176px; height: 176px; } td.in img { object-fit: contain; }
-td.in { border-right: 1px solid var(--line); } td.in + td { padding-left: .7rem; }
+td.in { border-right: 1px solid var(--line); } td.in + td, th.out { padding-left: .7rem; }
 .note { font-size: .8rem; color: var(--faint); line-height: 1.35; }
-pre { background: #8881; border: 1px solid var(--line); border-radius: 6px; padding: 1rem; overflow-x: auto; font-size: .8rem; line-height: 1.45; }
+pre { background: #8881; border: 1px solid var(--line); border-radius: 6px; padding: 1rem; white-space: pre-wrap; font-size: .8rem; line-height: 1.45; }
 svg { width: 100%; height: auto; display: block; } svg text { font: 12px system-ui, sans-serif; fill: currentColor; }
 </style></head><body>
 <h1>shardmill: what went in, what came out</h1>
@@ -43,7 +43,7 @@ The left column is in the shards; the others are what training code would see. R
 the same in every run with the same seed, on any number of threads.</p>
 <div class="scroll"><table>
 <col><col><col><col><col><col>
-<tr><th></th><th>in the shard</th><th>for an evaluation<code>resize 256 | center_crop 224</code></th>
+<tr><th></th><th>in the shard</th><th class="out">for an evaluation<code>resize 256 | center_crop 224</code></th>
 <th>for training, epoch 0<code>random_resized_crop 224 | hflip</code></th><th>epoch 1</th><th>epoch 2</th></tr>
 END
 for key in $pictures; do
