@@ -40,7 +40,7 @@ static void choose_coding(random_state *r, const options *o, picture *p)
     p->ncomponents = one_in(r, 30) ? 1 : 3;
     p->progressive = one_in(r, 20);
     p->restart = one_in(r, 50) ? 4 : 0;
-    p->orientation = one_in(r, 25) ? between(r, 2, 8) : 1;
+    p->orientation = one_in(r, 20) ? (one_in(r, 2) ? 6 : between(r, 2, 8)) : 1;
 }
 
 static void fill(random_state *r, enum pattern pattern, uint8_t *pixels, size_t n, int ncomponents)
