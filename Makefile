@@ -165,7 +165,7 @@ $(addprefix bench-,$(BENCH_NAMES)): bench-%: $(BUILD)/.deps-check benches
 	@$(SCRIPT_ENV) bash bench/$*.sh
 
 # ---- lint: the tools that are there ----
-C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] include/shardmill/*.h tests/*.h tests/*/*.[ch] bench/*.[ch] examples/*.c data/*.c)
+C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] include/shardmill/*.h tests/*.h tests/*/*.[ch] bench/*.[ch] examples/*.c data/*.c data/synth/*.h)
 TIDY_FILES := $(LIB_SRCS) $(LEVEL_SRCS) $(CLI_SRCS)
 TIDY_STAMPS := $(TIDY_FILES:%.c=build/tidy/%.ok)
 lint: ## layers, clang-format and clang-tidy
