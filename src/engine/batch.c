@@ -22,12 +22,16 @@ static bool carries(const mill__field *field, bool carry_all, bool carry_json)
 }
 
 /* Field names and keys move into the arena; data pointers stay valid until the sample is transformed. */
-bool mill__batch_add(mill__batch *batch, const mill__sample *sample, bool carry_all, bool carry_json)
+bool mill__batch_put(mill__batch *batch, size_t i, const mill__sample *sample, bool carry_all,
+                     bool carry_json)
 {
-    mill__row *row = &batch->rows[batch->n];
+    mill__row *row = &batch->rows[i];
     mill__buffer blob = row->blob;
     blob.nbytes = 0;
-    *row = (mill__row){.sample = batch->first + (int64_t)batch->n,
+    free(row->error);
+    *row = (mill__row){.shard = batch->shard,
+                       .epoch = batch->epoch,
+                       .sample = batch->first + (int64_t)i,
                        .label = sample->label,
                        .offset = sample->offset,
                        .nbytes = sample->nbytes,
@@ -40,13 +44,13 @@ bool mill__batch_add(mill__batch *batch, const mill__sample *sample, bool carry_
         return false;
     row->fields = fields;
     int ncarried = 0;
-    for (int i = 0; i < sample->nfields; i++) {
-        fields[i] = sample->fields[i];
-        fields[i].name =
-            mill__arena_copy(&batch->arena, sample->fields[i].name, sample->fields[i].name_nbytes);
-        if (!fields[i].name)
+    for (int f = 0; f < sample->nfields; f++) {
+        fields[f] = sample->fields[f];
+        fields[f].name =
+            mill__arena_copy(&batch->arena, sample->fields[f].name, sample->fields[f].name_nbytes);
+        if (!fields[f].name)
             return false;
-        ncarried += carries(&fields[i], carry_all, carry_json);
+        ncarried += carries(&fields[f], carry_all, carry_json);
     }
     if (ncarried) {
         row->carried = mill__arena_alloc(&batch->arena, (size_t)ncarried * sizeof *row->carried);
@@ -59,6 +63,13 @@ bool mill__batch_add(mill__batch *batch, const mill__sample *sample, bool carry_
             return false;
         *row->error = sample->error;
     }
+    return true;
+}
+
+bool mill__batch_add(mill__batch *batch, const mill__sample *sample, bool carry_all, bool carry_json)
+{
+    if (!mill__batch_put(batch, batch->n, sample, carry_all, carry_json))
+        return false;
     batch->source_nbytes += sample->nbytes;
     batch->n++;
     return true;

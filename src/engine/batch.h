@@ -19,7 +19,8 @@ typedef struct mill__batch {
     /* what the consumer reads */
     size_t shard;  /* ordinal in the data set */
     int64_t first; /* ordinal of rows[0] in its shard */
-    size_t n;      /* rows */
+    uint64_t epoch;
+    size_t n; /* rows */
     mill__row *rows;
     uint8_t *slab;      /* rows' tensors, dense; NULL when the plan gives none of fixed size */
     mill_issue *issues; /* structural findings of the walk, in order; shard is NULL */
@@ -41,8 +42,11 @@ typedef struct mill__batch {
 } mill__batch;
 
 mill_status mill__batch_open(mill__batch *batch, size_t capacity);
-/* Copy a walked sample into row n; false without memory. carry: which fields the sink wants carried through.
+/* Copy a walked sample into row i, whatever is there, or into row n, the next; false without memory. carry:
+ * which fields the sink wants carried through.
  */
+bool mill__batch_put(mill__batch *batch, size_t i, const mill__sample *sample, bool carry_all,
+                     bool carry_json);
 bool mill__batch_add(mill__batch *batch, const mill__sample *sample, bool carry_all, bool carry_json);
 bool mill__batch_issue(mill__batch *batch, const mill_issue *issue);
 void mill__batch_reset(mill__batch *batch); /* empty again; memory is kept */

@@ -101,6 +101,7 @@ static mill__slot *take_slot(mill__engine *e, mill__shard *s)
         slot->batch.shard = s->ordinal;
         slot->batch.sequence = s->sequence++;
         slot->batch.first = s->samples;
+        slot->batch.epoch = e->config.job.epoch;
         s->batches++;
         e->free_slots--;
         return slot;

@@ -407,8 +407,7 @@ static mill_status probe(mill__worker *worker, mill__row *row, mill_error *err)
 
 /* ---- one row ---- */
 
-static mill_status transform_row(mill__worker *worker, mill__batch *batch, mill__row *row, void *place,
-                                 mill_error *err)
+static mill_status transform_row(mill__worker *worker, mill__row *row, void *place, mill_error *err)
 {
     const mill__job *job = worker->job;
     mill__sample *sample = &worker->sample;
@@ -421,8 +420,8 @@ static mill_status transform_row(mill__worker *worker, mill__batch *batch, mill_
         memcpy(sample->fields, row->fields, (size_t)row->nfields * sizeof *row->fields);
     mill_context ctx = {.sample = sample,
                         .random = {.seed = job->seed,
-                                   .epoch = job->epoch,
-                                   .shard = (uint32_t)batch->shard,
+                                   .epoch = row->epoch,
+                                   .shard = (uint32_t)row->shard,
                                    .sample = (uint64_t)row->sample},
                         .scratch = scratch,
                         .owner = worker};
@@ -469,7 +468,7 @@ static void one_row(mill__worker *worker, mill__batch *batch, size_t i)
         mill__error_clear(&err);
         mill_status status = ensure_started(worker, &err);
         if (!status)
-            status = transform_row(worker, batch, row, place, &err);
+            status = transform_row(worker, row, place, &err);
         if (status)
             fail_row(row, status, &err);
     }

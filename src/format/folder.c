@@ -134,6 +134,31 @@ static mill_status next(void *self, const mill__window *window, const mill__repo
     return MILL_OK;
 }
 
+static mill_status locate(const mill_shard_info *info, const mill__window *head, mill__extents *extents,
+                          mill_error *err)
+{
+    (void)head;
+    mill__extent *list = malloc((info->nmembers + 1) * sizeof *list);
+    if (!list)
+        return mill__no_memory(err, info->nmembers * sizeof *list, "the index of a folder");
+    for (size_t i = 0; i < info->nmembers; i++)
+        list[i] = (mill__extent){.offset = info->members[i].offset, .nbytes = info->members[i].nbytes};
+    *extents = (mill__extents){.n = info->nmembers, .extents = list};
+    return MILL_OK;
+}
+
+static mill_status at(void *self, const mill__window *window, int64_t ordinal, mill__sample *sample,
+                      mill_error *err)
+{
+    walker *w = self;
+    if (ordinal < 0 || (size_t)ordinal >= w->info->nmembers ||
+        w->info->members[ordinal].nbytes != window->nbytes)
+        return mill__not_indexed(window, err);
+    fill(w, &w->info->members[ordinal], window->data, sample);
+    check(w, &w->info->members[ordinal], sample);
+    return MILL_OK;
+}
+
 static void close_walker(void *self)
 {
     walker *w = self;
@@ -147,4 +172,6 @@ const mill__format_ops mill__format_folder = {.name = "folder",
                                               .peek = peek,
                                               .open = open_walker,
                                               .next = next,
-                                              .close = close_walker};
+                                              .close = close_walker,
+                                              .locate = locate,
+                                              .at = at};

@@ -23,6 +23,18 @@ typedef struct mill__window {
     bool last;
 } mill__window;
 
+/* Where the samples of a shard lie: each at its own place, or, extents being NULL, n rows of row_nbytes one
+ * behind the other from first on. */
+typedef struct mill__extent {
+    uint64_t offset, nbytes;
+} mill__extent;
+
+typedef struct mill__extents {
+    size_t n;
+    uint64_t first, row_nbytes;
+    mill__extent *extents; /* malloc'd */
+} mill__extents;
+
 typedef struct mill__format_ops {
     const char *name;
     const char *summary;
@@ -43,7 +55,19 @@ typedef struct mill__format_ops {
     mill_status (*next)(void *walker, const mill__window *window, const mill__report *report,
                         mill__sample *sample, size_t *used, size_t *need, mill_error *err);
     void (*close)(void *walker);
+    /* Where the samples lie, if that can be told without reading them, from the head (as for peek) and info
+     * alone. NULL: the shard has to be walked once. */
+    mill_status (*locate)(const mill_shard_info *info, const mill__window *head, mill__extents *extents,
+                          mill_error *err);
+    /* Take sample number ordinal out of a window that holds its extent and nothing else, in any order. What
+     * the sample points to lives as long as the window and until the walker's next call. MILL_BAD_DATA of
+     * kind "index" when the bytes are not one whole sample: the shard is not what was indexed. */
+    mill_status (*at)(void *walker, const mill__window *window, int64_t ordinal, mill__sample *sample,
+                      mill_error *err);
 } mill__format_ops;
+
+/* What at() answers when the bytes are something else. */
+mill_status mill__not_indexed(const mill__window *window, mill_error *err);
 
 /* ---- writing: headers that sinks need ---- */
 

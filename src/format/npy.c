@@ -41,6 +41,20 @@ static mill_status open_walker(void **out, const mill_shard_info *info, int64_t 
     return MILL_OK;
 }
 
+/* Whether the rows that the header promises are there. */
+static mill_status check_size(const mill__npy *n, uint64_t nbytes, mill_error *err)
+{
+    uint64_t wanted = n->header_nbytes + n->rows * n->row_nbytes; /* cannot overflow: checked by the parser */
+    if (wanted > nbytes)
+        return mill_fail(err, MILL_BAD_DATA, "truncated",
+                         "the header promises %" PRIu64 " rows of %" PRIu64
+                         " bytes, but the shard has %" PRIu64 " bytes instead of %" PRIu64,
+                         n->rows, n->row_nbytes, nbytes, wanted);
+    if (!n->row_nbytes && n->rows)
+        return mill_fail(err, MILL_BAD_DATA, "shape", "%" PRIu64 " rows without elements", n->rows);
+    return MILL_OK;
+}
+
 static mill_status begin(walker *w, const mill__window *window, size_t *used, size_t *need, mill_error *err)
 {
     mill_status status = mill__npy_parse(window->data, window->nbytes, &w->npy, need, err);
@@ -50,14 +64,9 @@ static mill_status begin(walker *w, const mill__window *window, size_t *used, si
     if (status)
         return status;
     const mill__npy *n = &w->npy;
-    uint64_t wanted = n->header_nbytes + n->rows * n->row_nbytes; /* cannot overflow: checked by the parser */
-    if (wanted > w->nbytes)
-        return mill_fail(err, MILL_BAD_DATA, "truncated",
-                         "the header promises %" PRIu64 " rows of %" PRIu64
-                         " bytes, but the shard has %" PRIu64 " bytes instead of %" PRIu64,
-                         n->rows, n->row_nbytes, w->nbytes, wanted);
-    if (!n->row_nbytes && n->rows)
-        return mill_fail(err, MILL_BAD_DATA, "shape", "%" PRIu64 " rows without elements", n->rows);
+    status = check_size(n, w->nbytes, err);
+    if (status)
+        return status;
     if (n->row_nbytes > w->max_sample_nbytes)
         return mill_fail(err, MILL_LIMIT, "limit",
                          "rows of %" PRIu64 " bytes; the memory budget allows samples of %" PRIu64,
@@ -108,6 +117,18 @@ static mill_status finish(const walker *w, const mill__window *window, const mil
     return MILL_END;
 }
 
+static void fill(const walker *w, const uint8_t *row, uint64_t offset, size_t nbytes, mill__sample *sample)
+{
+    sample->key = w->key;
+    sample->label = -1;
+    sample->offset = offset;
+    sample->nbytes = nbytes;
+    sample->status = MILL_OK;
+    sample->nfields = 1;
+    sample->fields[0] =
+        (mill__field){.name = "data", .name_nbytes = 4, .data = row, .nbytes = nbytes, .offset = offset};
+}
+
 static mill_status next(void *self, const mill__window *window, const mill__report *report,
                         mill__sample *sample, size_t *used, size_t *need, mill_error *err)
 {
@@ -126,19 +147,37 @@ static mill_status next(void *self, const mill__window *window, const mill__repo
         return MILL_AGAIN;
     }
     name_row(w);
-    sample->key = w->key;
-    sample->label = -1;
-    sample->offset = window->offset + *used;
-    sample->nbytes = row_nbytes;
-    sample->status = MILL_OK;
-    sample->nfields = 1;
-    sample->fields[0] = (mill__field){.name = "data",
-                                      .name_nbytes = 4,
-                                      .data = window->data + *used,
-                                      .nbytes = row_nbytes,
-                                      .offset = sample->offset};
+    fill(w, window->data + *used, window->offset + *used, row_nbytes, sample);
     *used += row_nbytes;
     w->row++;
+    return MILL_OK;
+}
+
+static mill_status locate(const mill_shard_info *info, const mill__window *head, mill__extents *extents,
+                          mill_error *err)
+{
+    mill__npy npy;
+    size_t need;
+    mill_status status = mill__npy_parse(head->data, head->nbytes, &npy, &need, err);
+    if (status == MILL_AGAIN)
+        return mill_fail(err, MILL_BAD_DATA, "truncated", "the shard ends within its .npy header");
+    if (!status)
+        status = check_size(&npy, info->nbytes, err);
+    if (!status)
+        *extents =
+            (mill__extents){.n = (size_t)npy.rows, .first = npy.header_nbytes, .row_nbytes = npy.row_nbytes};
+    return status;
+}
+
+static mill_status at(void *self, const mill__window *window, int64_t ordinal, mill__sample *sample,
+                      mill_error *err)
+{
+    (void)err;
+    walker *w = self;
+    w->row = (uint64_t)ordinal;
+    w->key[0] = 0;
+    name_row(w);
+    fill(w, window->data, window->offset, window->nbytes, sample);
     return MILL_OK;
 }
 
@@ -153,4 +192,6 @@ const mill__format_ops mill__format_npy = {.name = "npy",
                                            .peek = peek,
                                            .open = open_walker,
                                            .next = next,
-                                           .close = close_walker};
+                                           .close = close_walker,
+                                           .locate = locate,
+                                           .at = at};

@@ -41,6 +41,7 @@ typedef struct walker {
     uint64_t drop_at;
     mill_error drop_error;
     int last_nfields; /* of the last good sample */
+    bool single;      /* one sample by its extent: its key is not looked for among others */
     mill__keys keys;
     char key[MILL__TAR_MAX_NAME + 1]; /* of the sample being built or dropped */
     size_t key_nbytes;
@@ -210,7 +211,7 @@ static mill_status end_sample(walk *k, size_t *used, bool cut)
               "the sample has fewer files than the one before, and the shard is damaged or ends beside it");
     if (!s->status)
         w->last_nfields = s->nfields;
-    if (mill__keys_seen(&w->keys, w->key, w->key_nbytes))
+    if (!w->single && mill__keys_seen(&w->keys, w->key, w->key_nbytes))
         tell(k, MILL_WARNING, s->offset, s->nbytes, "duplicate", w->key,
              "this key was seen before in the shard: a duplicate, or a sample whose files do not stand "
              "together");
@@ -588,6 +589,28 @@ static mill_status next(void *self, const mill__window *window, const mill__repo
     }
 }
 
+static void keep_silent(void *self, const mill_issue *issue)
+{
+    (void)self, (void)issue; /* told when the shard was indexed */
+}
+
+static mill_status at(void *self, const mill__window *window, int64_t ordinal, mill__sample *sample,
+                      mill_error *err)
+{
+    (void)ordinal;
+    walker *w = self;
+    const mill__report report = {.issue = keep_silent};
+    mill__window whole = *window;
+    whole.last = true;
+    mill__keys_free(&w->keys);
+    *w = (walker){.nbytes = window->offset + window->nbytes,
+                  .max_sample_nbytes = w->max_sample_nbytes,
+                  .single = true};
+    size_t used = 0, need = 0;
+    mill_status status = next(w, &whole, &report, sample, &used, &need, err);
+    return status == MILL_OK && used == window->nbytes ? MILL_OK : mill__not_indexed(window, err);
+}
+
 const mill__format_ops mill__format_tar = {.name = "tar",
                                            .summary =
                                                "WebDataset: files of a sample share a key and stand together",
@@ -595,4 +618,5 @@ const mill__format_ops mill__format_tar = {.name = "tar",
                                            .peek = peek,
                                            .open = open_walker,
                                            .next = next,
-                                           .close = close_walker};
+                                           .close = close_walker,
+                                           .at = at};

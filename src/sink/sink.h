@@ -17,7 +17,9 @@ typedef struct mill__carried {
 /* One finished sample as a sink sees it. */
 typedef struct mill__row {
     char *key;
+    size_t shard;            /* ordinal in the data set */
     int64_t sample;          /* ordinal in the shard */
+    uint64_t epoch;          /* that its random numbers are of */
     int64_t label;           /* -1: none */
     uint64_t offset, nbytes; /* in the input shard */
     const void *tensor;      /* fixed-size tensor in its slab; NULL when the plan gives none */
