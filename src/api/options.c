@@ -5,6 +5,7 @@
 #include "engine/team.h"
 #include "registry.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 mill_options mill_options_default(void)
@@ -172,4 +173,14 @@ void mill__options_stats(mill_stats *stats, mill__engine *engine)
     stats->threads = measured.threads;
     stats->io = measured.io;
     stats->executor = measured.executor;
+}
+
+char *mill__options_cache(void)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char *path = NULL;
+    int n = cache && cache[0] == '/' ? asprintf(&path, "%s/shardmill", cache)
+            : home && home[0] == '/' ? asprintf(&path, "%s/.cache/shardmill", home)
+                                     : -1;
+    return n < 0 ? NULL : path;
 }

@@ -16,4 +16,8 @@ mill_status mill__options_expand(const mill_options *options, const char *spec, 
 /* What the engine has measured. */
 void mill__options_stats(mill_stats *stats, mill__engine *engine);
 
+/* Where things are kept that can be made again: $XDG_CACHE_HOME/shardmill or ~/.cache/shardmill; malloc'd, or
+ * NULL when there is no such place. */
+char *mill__options_cache(void);
+
 #endif

@@ -85,8 +85,7 @@ static void fill_config(mill__run *r, mill__engine_config *config)
     config->job.encode = r->sink->wants_encoded;
     config->job.quality = r->options.jpeg_quality;
     config->job.subsampling = r->sink_config.jpeg_subsampling;
-    config->carry_all = r->sink->wants_encoded;
-    config->carry_json = r->sink->carries_json;
+    config->job.carry = r->sink->wants_encoded ? "*" : r->sink->carries_json ? "json" : NULL;
     config->keep = r->folder ? is_finished : NULL;
     config->user = r;
 }

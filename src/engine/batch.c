@@ -11,19 +11,20 @@ mill_status mill__batch_open(mill__batch *batch, size_t capacity)
     return batch->rows ? MILL_OK : MILL_NO_MEMORY;
 }
 
-static bool is_json(const mill__field *field)
+bool mill__carries(const char *carry, const mill__field *field)
 {
-    return field->name_nbytes == 4 && !strncasecmp(field->name, "json", 4);
-}
-
-static bool carries(const mill__field *field, bool carry_all, bool carry_json)
-{
-    return carry_all || (carry_json && is_json(field));
+    if (!carry || !strcmp(carry, "*"))
+        return carry != NULL;
+    for (size_t n; *carry; carry += n + (carry[n] == ' ')) {
+        n = strcspn(carry, " ");
+        if (n == field->name_nbytes && !strncasecmp(carry, field->name, n))
+            return true;
+    }
+    return false;
 }
 
 /* Field names and keys move into the arena; data pointers stay valid until the sample is transformed. */
-bool mill__batch_put(mill__batch *batch, size_t i, const mill__sample *sample, bool carry_all,
-                     bool carry_json)
+bool mill__batch_put(mill__batch *batch, size_t i, const mill__sample *sample, const char *carry)
 {
     mill__row *row = &batch->rows[i];
     mill__buffer blob = row->blob;
@@ -50,7 +51,7 @@ bool mill__batch_put(mill__batch *batch, size_t i, const mill__sample *sample, b
             mill__arena_copy(&batch->arena, sample->fields[f].name, sample->fields[f].name_nbytes);
         if (!fields[f].name)
             return false;
-        ncarried += carries(&fields[f], carry_all, carry_json);
+        ncarried += mill__carries(carry, &fields[f]);
     }
     if (ncarried) {
         row->carried = mill__arena_alloc(&batch->arena, (size_t)ncarried * sizeof *row->carried);
@@ -66,9 +67,9 @@ bool mill__batch_put(mill__batch *batch, size_t i, const mill__sample *sample, b
     return true;
 }
 
-bool mill__batch_add(mill__batch *batch, const mill__sample *sample, bool carry_all, bool carry_json)
+bool mill__batch_add(mill__batch *batch, const mill__sample *sample, const char *carry)
 {
-    if (!mill__batch_put(batch, batch->n, sample, carry_all, carry_json))
+    if (!mill__batch_put(batch, batch->n, sample, carry))
         return false;
     batch->source_nbytes += sample->nbytes;
     batch->n++;

@@ -42,12 +42,11 @@ typedef struct mill__batch {
 } mill__batch;
 
 mill_status mill__batch_open(mill__batch *batch, size_t capacity);
-/* Copy a walked sample into row i, whatever is there, or into row n, the next; false without memory. carry:
- * which fields the sink wants carried through.
- */
-bool mill__batch_put(mill__batch *batch, size_t i, const mill__sample *sample, bool carry_all,
-                     bool carry_json);
-bool mill__batch_add(mill__batch *batch, const mill__sample *sample, bool carry_all, bool carry_json);
+/* Which fields go with the batch: a blank-separated list of names, "*" for all, NULL for none. */
+bool mill__carries(const char *carry, const mill__field *field);
+/* Copy a walked sample into row i, whatever is there, or into row n, the next; false without memory. */
+bool mill__batch_put(mill__batch *batch, size_t i, const mill__sample *sample, const char *carry);
+bool mill__batch_add(mill__batch *batch, const mill__sample *sample, const char *carry);
 bool mill__batch_issue(mill__batch *batch, const mill_issue *issue);
 void mill__batch_reset(mill__batch *batch); /* empty again; memory is kept */
 void mill__batch_free(mill__batch *batch);

@@ -76,7 +76,7 @@ static mill_status divide_memory(mill__engine *e, mill_error *err)
     e->nslots = (int)slots;
     e->places = row ? (size_t)clamp(slab / row, 1, 4096) : 64;
     e->batch_source_nbytes = row ? SIZE_MAX : (size_t)(output / slots / 2);
-    if (row && (c->carry_json || c->carry_all))
+    if (row && (c->job.carry))
         e->batch_source_nbytes = (size_t)clamp(output / slots * 4, 1, SIZE_MAX);
     e->chunks = (int)clamp(2 * threads, 1, 16);
     if (e->chunks > (int)e->places)

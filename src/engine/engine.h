@@ -19,7 +19,6 @@ typedef struct mill__engine_config {
     void *source_user;
     const mill__format_ops *format; /* NULL: by extension, folders by kind */
     mill__job job;                  /* plan must outlive the engine */
-    bool carry_all, carry_json;     /* fields that batches carry */
     int threads, depth;
     const char *io, *executor;
     uint64_t memory_nbytes;

@@ -32,7 +32,7 @@ void mill__order_begin(mill__order *order, uint64_t epoch)
 
 /* ---- counts ---- */
 
-static size_t shard_at(const mill__order *order, size_t j)
+size_t mill__order_shard(const mill__order *order, size_t j)
 {
     return order->config.shuffle ? (size_t)mill__permute(&order->sequence, j) : j;
 }
@@ -42,7 +42,7 @@ bool mill__order_wants(const mill__order *order, size_t ahead, size_t *shard)
     size_t j = order->counted + ahead;
     if (j >= order->config.nshards)
         return false;
-    *shard = shard_at(order, j);
+    *shard = mill__order_shard(order, j);
     return true;
 }
 
@@ -155,7 +155,8 @@ static mill__place find(const mill__order *order, uint64_t position)
 {
     size_t low = shards_before(order, position);
     uint64_t within = position - (low ? order->ends[low - 1] : 0), repeat = order->config.repeat;
-    return (mill__place){.shard = shard_at(order, low), .sample = within / repeat, .repeat = within % repeat};
+    return (mill__place){
+        .shard = mill__order_shard(order, low), .sample = within / repeat, .repeat = within % repeat};
 }
 
 bool mill__order_place(mill__order *order, uint64_t step, size_t rows, size_t i, uint64_t skip,

@@ -55,6 +55,7 @@ typedef enum mill__order_answer {
  * positions behind the end that make them alike are taken from the epoch's beginning (see padded). */
 mill__order_answer mill__order_batch(const mill__order *order, uint64_t step, size_t *rows);
 
+size_t mill__order_shard(const mill__order *order, size_t j); /* j-th of the sequence */
 /* How many shards of the sequence lie wholly before batch step. */
 size_t mill__order_reached(const mill__order *order, uint64_t step);
 /* How many shards of the sequence must be counted for batch step to be known, as far as that can be told: a

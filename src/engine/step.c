@@ -328,7 +328,7 @@ static bool walk_one(mill__engine *e, mill__step *step, mill__sample *sample)
     if (status == MILL_OK || status == MILL_AGAIN || status == MILL_END)
         pass(s, b, used);
     if (status == MILL_OK) {
-        if (mill__batch_add(&step->slot->batch, sample, e->config.carry_all, e->config.carry_json))
+        if (mill__batch_add(&step->slot->batch, sample, e->config.job.carry))
             return true;
         mill__no_memory(&err, (size_t)sample->nbytes, "a sample");
         give_up(step, &err);

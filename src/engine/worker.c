@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 void mill__worker_init(mill__worker *worker, const mill__job *job)
 {
@@ -370,7 +369,7 @@ static mill_status carry_fields(mill__worker *worker, mill__row *row, const mill
     for (int i = 0; i < row->nfields; i++) {
         const mill__field *field = &worker->sample.fields[i];
         bool encode = field == image && job->encode && job->plan->has_tensor;
-        if (!encode && !job->encode && !(field->name_nbytes == 4 && !strncasecmp(field->name, "json", 4)))
+        if (!encode && !mill__carries(job->carry, field))
             continue;
         if (!encode) {
             if (!carry(row, field->name, field->name_nbytes, field->data, field->nbytes))

@@ -14,6 +14,7 @@ typedef struct mill__job {
     const mill__plan *plan;
     uint64_t seed, epoch, max_pixels;
     uint64_t scratch_nbytes; /* a thread's limit */
+    const char *carry;       /* fields that go with the row: see mill__carries */
     bool encode;             /* image outputs leave as JPEG */
     int quality, subsampling;
     bool keep_image; /* carry the image field as it is (no tensor to encode) */

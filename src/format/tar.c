@@ -603,9 +603,8 @@ static mill_status at(void *self, const mill__window *window, int64_t ordinal, m
     mill__window whole = *window;
     whole.last = true;
     mill__keys_free(&w->keys);
-    *w = (walker){.nbytes = window->offset + window->nbytes,
-                  .max_sample_nbytes = w->max_sample_nbytes,
-                  .single = true};
+    *w = (walker){
+        .nbytes = window->offset + window->nbytes, .max_sample_nbytes = w->max_sample_nbytes, .single = true};
     size_t used = 0, need = 0;
     mill_status status = next(w, &whole, &report, sample, &used, &need, err);
     return status == MILL_OK && used == window->nbytes ? MILL_OK : mill__not_indexed(window, err);

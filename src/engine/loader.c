@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/loader.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/loader_state.h"
+#include "registry.h"
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { KIB = 1024, MIB = 1024 * KIB, MOST_OPEN = 256, LEAST_OPEN = 16 };
+
+/* Code, libraries, thread stacks and bookkeeping, as in engine.c. */
+static const uint64_t fixed_nbytes = 12u << 20;
+
+/* ---- opening ---- */
+
+/* Half of what is usable for batches at the most, a quarter for scratch, the rest for what is read. */
+static mill_status divide_memory(mill__loader *l, int *nbatches, mill_error *err)
+{
+    mill__engine_config *c = &l->config.engine;
+    const uint64_t budget = c->memory_nbytes, usable = budget > fixed_nbytes ? budget - fixed_nbytes : 0;
+    const uint64_t rows = l->config.order.batch_size;
+    const uint64_t slab = rows * c->job.plan->row_nbytes;
+    uint64_t per_batch = slab + rows * (sizeof(mill__row) + sizeof(mill__load_item) + 64);
+    int wanted = l->config.prefetch + 2;
+    while (wanted > 2 && per_batch * (uint64_t)wanted > usable / 2)
+        wanted--;
+    if (usable < 8 * MIB || per_batch * (uint64_t)wanted > usable / 2)
+        return mill_fail(
+            err, MILL_LIMIT, "limit",
+            "a memory budget of %llu MiB does not do for batches of %llu MiB: give at least %llu MiB, or "
+            "make batches smaller",
+            (unsigned long long)(budget / MIB), (unsigned long long)(per_batch / MIB + 1),
+            (unsigned long long)((4 * per_batch + fixed_nbytes) / MIB + 9));
+    *nbatches = wanted;
+    c->job.scratch_nbytes = usable / 4 / (uint64_t)c->threads;
+    l->input_nbytes = usable - usable / 4 - per_batch * (uint64_t)wanted;
+    l->max_sample_nbytes = l->input_nbytes / 4;
+    uint64_t group = l->input_nbytes / (uint64_t)(c->depth + 2 * c->threads);
+    l->group_nbytes = group < 64 * KIB ? 64 * KIB : group < MIB ? group : MIB;
+    l->fixed_used = l->peak_used = fixed_nbytes + per_batch * (uint64_t)wanted;
+    return MILL_OK;
+}
+
+static int descriptors_to_use(void)
+{
+    struct rlimit limit;
+    uint64_t most = getrlimit(RLIMIT_NOFILE, &limit) ? 1024 : limit.rlim_cur;
+    most /= 4;
+    return most < LEAST_OPEN ? LEAST_OPEN : most < MOST_OPEN ? (int)most : MOST_OPEN;
+}
+
+static mill_status make_tables(mill__loader *l, mill_error *err)
+{
+    const mill__engine_config *c = &l->config.engine;
+    l->max_open = descriptors_to_use();
+    l->shards = calloc(c->nshards + 1, sizeof *l->shards);
+    l->workers = calloc((size_t)c->threads, sizeof *l->workers);
+    /* the oldest group may open its shards come what may: at most one a row */
+    l->open_shards = calloc((size_t)l->max_open + l->config.order.batch_size + 1, sizeof *l->open_shards);
+    if (!l->shards || !l->workers || !l->open_shards)
+        return mill__no_memory(err, c->nshards * sizeof *l->shards, "the list of shards");
+    for (int i = 0; i < c->threads; i++)
+        mill__worker_init(&l->workers[i], &c->job);
+    return MILL_OK;
+}
+
+static mill_status check_formats(const mill__loader *l, mill_error *err)
+{
+    for (size_t i = 0; i < l->config.engine.nshards; i++)
+        if (!mill__load_format(l, i))
+            return mill_fail(
+                err, MILL_USAGE, "format",
+                "no shard format is known for \"%s\": its name ends in none of the known extensions; "
+                "name the format",
+                mill__load_name(l, i)->locator);
+    return MILL_OK;
+}
+
+static mill_status start_io(mill__loader *l, mill_error *err)
+{
+    cpu_set_t cpus;
+    const mill__engine_config *c = &l->config.engine;
+    const mill__io_config io = {
+        .backend = c->io, .depth = c->depth, .trace = c->trace, .cpus = mill__team_cpus(&cpus)};
+    return mill__io_open(&l->io, &io, err);
+}
+
+static mill_status start_team(mill__loader *l, mill_error *err)
+{
+    const mill__engine_config *c = &l->config.engine;
+    const mill__team_config team = {.ops = &mill__load_ops,
+                                    .self = l,
+                                    .lock = &l->lock,
+                                    .work = &l->work,
+                                    .threads = c->threads,
+                                    .executor = c->executor,
+                                    .trace = c->trace};
+    return mill__team_start(&l->team, &team, err);
+}
+
+static void init(mill__loader *l, const mill__loader_config *config)
+{
+    pthread_condattr_t monotonic;
+    l->config = *config;
+    l->pid = getpid();
+    l->opened_ns = mill__now_ns();
+    l->queue_end = &l->queue;
+    l->nshards = config->engine.nshards;
+    l->last_cap = UINT64_MAX;
+    l->subset_done = !config->first_samples;
+    l->plan_epoch = l->at_epoch = config->begin_epoch;
+    l->plan_step = l->at_step = config->begin_step;
+    l->stats.epoch_samples = l->stats.epoch_batches = -1;
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->work, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->out, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static void begin(mill__loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->subset_done)
+        mill__load_begin(l);
+    mill__load_pump(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
+mill_status mill__loader_open(mill__loader **loader, const mill__loader_config *config, mill_error *err)
+{
+    mill__loader *l = *loader = calloc(1, sizeof *l);
+    int nbatches = 0;
+    if (!l)
+        return mill__no_memory(err, sizeof *l, "a loader");
+    init(l, config);
+    mill_status status = check_formats(l, err);
+    if (!status)
+        status = divide_memory(l, &nbatches, err);
+    if (!status)
+        status = make_tables(l, err);
+    if (!status)
+        status = mill__load_pool_open(&l->pool, l, nbatches, config->order.batch_size, err);
+    if (!status)
+        status = start_io(l, err);
+    if (!status)
+        status = start_team(l, err);
+    if (status) {
+        mill__loader_close(l);
+        *loader = NULL;
+        return status;
+    }
+    begin(l);
+    return MILL_OK;
+}
+
+/* ---- going on ---- */
+
+void mill__load_fail(mill__loader *l, mill_status status, const mill_error *err)
+{
+    if (!l->failure) {
+        l->failure = status;
+        l->failure_error = *err;
+    }
+    atomic_store(&l->stop, true);
+    pthread_cond_broadcast(&l->work);
+    pthread_cond_broadcast(&l->out);
+}
+
+static bool has_free(const mill__loader *l)
+{
+    for (int i = 0; i < l->pool->nbatches; i++)
+        if (l->pool->batches[i].state == MILL__LOAD_FREE)
+            return true;
+    return false;
+}
+
+void mill__load_pump(mill__loader *l)
+{
+    if (atomic_load_explicit(&l->stop, memory_order_relaxed))
+        return;
+    do {
+        mill__load_advance(l);
+        for (int i = 0; l->mending && i < l->pool->nbatches; i++)
+            if (l->pool->batches[i].state == MILL__LOAD_MENDING)
+                mill__load_mend(l, &l->pool->batches[i]);
+    } while (mill__load_plan(l));
+    mill__load_issue(l);
+    if (!l->groups && !l->blocked_since && !l->plan_done && !has_free(l))
+        l->blocked_since = mill__now_ns();
+}
+
+/* ---- the consumer's side ---- */
+
+bool mill__loader_forked(const mill__loader *l)
+{
+    return l->pid != getpid();
+}
+
+static mill_batch *deliverable(mill__loader *l)
+{
+    for (int i = 0; i < l->pool->nbatches; i++) {
+        mill_batch *b = &l->pool->batches[i];
+        if (b->state == MILL__LOAD_COMPLETE && b->sequence == l->deliver_sequence)
+            return b;
+    }
+    return NULL;
+}
+
+static struct timespec deadline_in(int timeout_ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += timeout_ms / 1000;
+    t.tv_nsec += timeout_ms % 1000 * 1000000L;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
+}
+
+static mill_status wait_for_batch(mill__loader *l, int timeout_ms, mill_batch **batch, mill_error *err)
+{
+    const struct timespec deadline = deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
+    for (;;) {
+        if (l->failure) {
+            if (err)
+                *err = l->failure_error;
+            return l->failure;
+        }
+        if (atomic_load(&l->stop))
+            return mill_fail(err, MILL_CANCELED, "canceled", "the loader was cancelled");
+        if ((*batch = deliverable(l)))
+            return MILL_OK;
+        if (l->plan_done && l->deliver_sequence == l->next_sequence)
+            return MILL_END;
+        if (l->held == l->pool->nbatches)
+            return mill_fail(err, MILL_USAGE, "held",
+                             "all %d batches are held and none is released: no other can be made", l->held);
+        if (timeout_ms < 0)
+            pthread_cond_wait(&l->out, &l->lock);
+        else if (pthread_cond_timedwait(&l->out, &l->lock, &deadline) == ETIMEDOUT && !deliverable(l))
+            return MILL_AGAIN;
+    }
+}
+
+static void count_batch(mill__loader *l, const mill_batch *b)
+{
+    l->stats.batches++;
+    l->stats.samples += (int64_t)b->n - b->padded;
+    l->stats.padded += b->padded;
+    l->stats.substituted += b->substituted;
+    l->stats.skipped += b->replaced;
+    l->stats.bytes_out += b->n * l->config.engine.job.plan->row_nbytes;
+    if (!l->stats.first_batch_ns)
+        l->stats.first_batch_ns = mill__now_ns() - l->opened_ns;
+}
+
+mill_status mill__loader_next(mill__loader *l, int timeout_ms, mill_batch **batch, mill_error *err)
+{
+    *batch = NULL;
+    pthread_mutex_lock(&l->lock);
+    mill_batch *b = deliverable(l);
+    mill_status status = MILL_OK;
+    if (!b || l->failure || atomic_load(&l->stop)) {
+        int64_t begin = mill__now_ns();
+        status = wait_for_batch(l, timeout_ms, &b, err);
+        l->stats.waited_ns += mill__now_ns() - begin;
+    }
+    if (status == MILL_OK) {
+        b->state = MILL__LOAD_HELD;
+        l->held++;
+        atomic_fetch_add(&l->pool->references, 1);
+        l->deliver_sequence++;
+        mill__load_show(b);
+        if (!b->end)
+            count_batch(l, b);
+        l->at_epoch = b->epoch_number + b->end;
+        l->at_step = b->end ? 0 : b->step + 1;
+        *batch = b;
+        status = b->end ? MILL_END : MILL_OK;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return status;
+}
+
+void mill__loader_position(mill__loader *l, uint64_t *epoch, uint64_t *step)
+{
+    pthread_mutex_lock(&l->lock);
+    *epoch = l->at_epoch;
+    *step = l->at_step;
+    pthread_mutex_unlock(&l->lock);
+}
+
+void mill__loader_cancel(mill__loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    atomic_store(&l->stop, true);
+    pthread_cond_broadcast(&l->work);
+    pthread_cond_broadcast(&l->out);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void mill__loader_stats_get(mill__loader *l, mill_loader_stats *stats)
+{
+    const mill__engine_config *c = &l->config.engine;
+    pthread_mutex_lock(&l->lock);
+    *stats = l->stats;
+    stats->epoch = (int64_t)l->at_epoch;
+    stats->step = (int64_t)l->at_step;
+    stats->elapsed_ns = mill__now_ns() - l->opened_ns;
+    stats->bytes_in = atomic_load(&l->bytes_in);
+    if (l->blocked_since)
+        stats->blocked_ns += mill__now_ns() - l->blocked_since;
+    stats->index_ns = atomic_load(&l->index_ns);
+    stats->read_ns = atomic_load(&l->read_ns);
+    stats->walk_ns = atomic_load(&l->walk_ns);
+    stats->transform_ns = atomic_load(&l->transform_ns);
+    for (int i = 0; i < l->pool->nbatches; i++)
+        stats->ready += l->pool->batches[i].state == MILL__LOAD_COMPLETE && !l->pool->batches[i].end;
+    stats->held = l->held;
+    stats->reads = l->reads;
+    stats->memory_nbytes = l->fixed_used + l->input_used;
+    stats->peak_nbytes = l->peak_used;
+    stats->threads = c->threads;
+    stats->rank = (int)l->config.order.rank;
+    stats->world_size = (int)l->config.order.world_size;
+    stats->io = mill__io_name(l->io);
+    stats->executor = c->threads > 1 ? c->executor : "loop";
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- closing ---- */
+
+static void free_epochs(mill__loader *l)
+{
+    for (int i = 0; l->pool && i < l->pool->nbatches; i++)
+        if (l->pool->batches[i].epoch && l->pool->batches[i].epoch != l->planning)
+            mill__load_epoch_release(l, l->pool->batches[i].epoch);
+    if (l->planning) {
+        l->planning->batches = 1;
+        mill__load_epoch_release(l, l->planning);
+    }
+    while (l->spare_epochs) {
+        mill__load_epoch *epoch = l->spare_epochs;
+        l->spare_epochs = epoch->next;
+        mill__order_free(&epoch->order);
+        free(epoch);
+    }
+}
+
+static void detach_pool(mill__loader *l)
+{
+    if (!l->pool)
+        return;
+    pthread_mutex_lock(&l->pool->lock); /* releases that are under way come to their end first */
+    l->pool->loader = NULL;
+    pthread_mutex_unlock(&l->pool->lock);
+}
+
+void mill__loader_close(mill__loader *l)
+{
+    if (!l || mill__loader_forked(l)) /* in a forked child its threads and their locks are not here */
+        return;
+    mill__loader_cancel(l);
+    mill__team_end(&l->team);
+    mill__io_close(l->io);
+    detach_pool(l);
+    while (l->ready) {
+        mill__load_group *g = l->ready;
+        l->ready = g->next;
+        mill__load_group_free(l, g);
+    }
+    mill__load_reads_free(l);
+    free_epochs(l);
+    mill__load_shards_free(l);
+    for (int i = 0; l->workers && i < l->config.engine.threads; i++)
+        mill__worker_end(&l->workers[i]);
+    if (l->pool)
+        mill__load_pool_leave(l->pool);
+    pthread_cond_destroy(&l->out);
+    pthread_cond_destroy(&l->work);
+    pthread_mutex_destroy(&l->lock);
+    free(l->open_shards);
+    free(l->workers);
+    free(l);
+}

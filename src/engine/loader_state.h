@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/loader_state.h: the loader's own state, shared by its files. One mutex guards all that is not said
+ * to be someone's alone.
+ *
+ *   loader_plan.c   which samples a batch is made of, and the groups of reads that bring them
+ *   loader_shard.c  shards: indexed, opened and closed on I/O threads
+ *   loader_read.c   reads of groups, in order, as far as depth and budget allow
+ *   loader_work.c   what compute threads do with a group; completing and mending batches
+ *   loader_batch.c  batches, which may outlive the loader
+ *   loader.c        open, next, close
+ */
+#ifndef MILL_ENGINE_LOADER_STATE_H
+#define MILL_ENGINE_LOADER_STATE_H
+
+#include "base/trace.h"
+#include "engine/loader.h"
+#include "engine/team.h"
+#include <pthread.h>
+
+typedef struct mill__load_shard {
+    enum { MILL__SHARD_CLOSED, MILL__SHARD_BUSY, MILL__SHARD_OPEN } state; /* busy: a job is at it */
+    bool indexed, wanted;                                                  /* wanted: a job was begun */
+    bool told;     /* what its index has to tell went into a batch */
+    int users;     /* groups that read from it or look into what it told of itself */
+    uint64_t used; /* when last: closed first is what was unused longest */
+    void *handle;
+    mill_shard_info info;
+    mill__index index;
+    mill_error *error; /* why it could not be opened again; NULL: none */
+} mill__load_shard;
+
+/* A sample at its place in a batch. */
+typedef struct mill__load_item {
+    mill__place place;
+    mill__extent extent;
+    uint64_t tries;        /* how many positions farther on than its own */
+    const mill_issue *bad; /* known to be bad without being read */
+    bool too_large;
+    size_t at; /* where it lies in its group's memory */
+    struct mill__load_read *read;
+} mill__load_item;
+
+/* Bytes of one shard that are read at once. */
+typedef struct mill__load_read {
+    mill__io_request request;
+    struct mill__load_group *group;
+    size_t shard;
+    uint64_t offset;
+    size_t nbytes, at; /* at: in the group's memory */
+    bool issued;
+} mill__load_read;
+
+/* Samples of one batch that are read, walked and transformed together. */
+typedef struct mill__load_group {
+    mill__unit unit; /* first: a unit is its group */
+    struct mill_batch *batch;
+    size_t first, count; /* of the batch's sorted places */
+    uint8_t *memory;
+    size_t nbytes, capacity;
+    mill__load_read *reads;
+    size_t nreads, issued, outstanding; /* outstanding: not done yet, issued or not */
+    int left;                           /* chunks that are not done */
+    struct mill__load_group *next;      /* queued, ready */
+} mill__load_group;
+
+/* The order of an epoch; alive while a batch of it is being made. */
+typedef struct mill__load_epoch {
+    mill__order order;
+    int batches;
+    size_t told;                   /* shards of the sequence whose findings went into batches */
+    struct mill__load_epoch *next; /* spare */
+} mill__load_epoch;
+
+typedef enum mill__load_state {
+    MILL__LOAD_FREE,
+    MILL__LOAD_MAKING,
+    MILL__LOAD_MENDING, /* bad samples are to be replaced, but counts are wanted first */
+    MILL__LOAD_COMPLETE,
+    MILL__LOAD_HELD
+} mill__load_state;
+
+struct mill_batch {
+    mill__batch rows; /* rows, slab, arena, issues */
+    struct mill__load_pool *pool;
+    mill__load_state state;
+    bool end; /* no batch, but the end of an epoch */
+    int64_t sequence;
+    uint64_t epoch_number, step;
+    mill__load_epoch *epoch;
+    size_t n;
+    mill__load_item *items; /* by place */
+    uint32_t *sorted;       /* places in the order of their bytes */
+    size_t pending;         /* rows that are being made */
+    int64_t replaced, substituted, padded;
+    pthread_mutex_t lock; /* of the arena: groups of a batch are walked at once */
+    /* what is shown */
+    int64_t *labels, *shards, *samples;
+    uint8_t *mask;
+};
+
+/* Batches and what they need; ended by the loader or the last release, whichever comes later. */
+typedef struct mill__load_pool {
+    pthread_mutex_t lock;
+    atomic_int references; /* the loader's, and one for each held batch */
+    mill__loader *loader;  /* NULL: closed; under lock */
+    mill_allocator allocator;
+    mill_type type; /* of a row */
+    size_t row_nbytes, capacity;
+    int nbatches;
+    struct mill_batch *batches;
+} mill__load_pool;
+
+struct mill__loader {
+    mill__loader_config config;
+    pthread_mutex_t lock;
+    pthread_cond_t work, out;
+    pid_t pid;
+    mill__io *io;
+    mill__team team;
+    mill__worker *workers;
+    atomic_bool stop;
+    mill_status failure;
+    mill_error failure_error;
+
+    uint64_t input_nbytes, group_nbytes, max_sample_nbytes;
+
+    /* shards */
+    mill__load_shard *shards;
+    int jobs, indexing, open, max_open; /* open: or being opened or closed */
+    size_t *open_shards;                /* those that are open */
+    size_t nopen;
+    uint64_t clock;
+
+    /* planning */
+    mill__load_epoch *planning, *spare_epochs; /* planning NULL: not begun, or all epochs are planned */
+    uint64_t plan_epoch, plan_step;
+    size_t nshards;    /* that take part; fewer with first_samples */
+    uint64_t last_cap; /* samples of the last of them that take part */
+    uint64_t subset_known;
+    size_t subset_counted;
+    bool subset_done, plan_done;
+    int64_t next_sequence;
+
+    /* reads */
+    mill__load_group *queue, **queue_end; /* groups that have reads to issue, in order */
+    int reads;
+    uint64_t input_used, peak_used, fixed_used;
+    struct {
+        uint8_t *memory;
+        size_t capacity;
+    } spare[16];
+    int nspare;
+
+    /* compute */
+    mill__load_group *ready; /* by sequence of their batches */
+    int groups;              /* alive */
+    int mending;             /* batches that wait for counts */
+
+    /* the consumer */
+    mill__load_pool *pool;
+    int64_t deliver_sequence;
+    uint64_t at_epoch, at_step;
+    int held;
+    mill_loader_stats stats;
+    int64_t opened_ns, blocked_since;
+    atomic_llong index_ns, read_ns, walk_ns, transform_ns;
+    atomic_ullong bytes_in;
+};
+
+/* All with the lock held unless said otherwise. */
+
+/* loader.c */
+void mill__load_fail(mill__loader *l, mill_status status, const mill_error *err);
+void mill__load_pump(mill__loader *l); /* begin all that can be begun */
+
+/* loader_plan.c */
+void mill__load_begin(mill__loader *l);                      /* the epoch plan_epoch */
+bool mill__load_plan(mill__loader *l);                       /* one more batch; false: not now */
+void mill__load_mend(mill__loader *l, struct mill_batch *b); /* find replacements for bad rows, or wait */
+void mill__load_advance(mill__loader *l);                    /* counts: take what is known, ask for more */
+void mill__load_epoch_release(mill__loader *l, mill__load_epoch *epoch);
+
+/* loader_shard.c */
+void mill__load_index(mill__loader *l, size_t shard);
+bool mill__load_open(mill__loader *l, size_t shard, bool must); /* is it open? if not, see that it will be */
+const mill__shard_name *mill__load_name(const mill__loader *l, size_t shard);
+const mill_source_ops *mill__load_source(const mill__loader *l, size_t shard);
+const mill__format_ops *mill__load_format(const mill__loader *l, size_t shard);
+void mill__load_shards_free(mill__loader *l); /* at close, I/O at rest */
+
+/* loader_read.c */
+mill_status mill__load_enqueue(mill__loader *l, struct mill_batch *b, size_t n, bool first, mill_error *err);
+void mill__load_issue(mill__loader *l);
+void mill__load_group_free(mill__loader *l, mill__load_group *g); /* at rest */
+void mill__load_reads_free(mill__loader *l);
+
+/* loader_work.c */
+extern const mill__team_ops mill__load_ops;
+void mill__load_ready(mill__loader *l, mill__load_group *g);   /* all its reads are done */
+void mill__load_settle(mill__loader *l, struct mill_batch *b); /* no row is pending */
+
+/* loader_batch.c */
+mill_status mill__load_pool_open(mill__load_pool **pool, mill__loader *l, int nbatches, size_t capacity,
+                                 mill_error *err);
+void mill__load_pool_leave(mill__load_pool *pool); /* lock not held */
+void mill__load_show(struct mill_batch *b);        /* fill what is shown; lock not held */
+void mill__load_empty(struct mill_batch *b);       /* forget what is in it */
+
+#endif
