@@ -235,7 +235,8 @@ void mill__load_settle(mill__loader *l, mill_batch *b)
         mill__load_item *item = &b->items[i];
         if (!b->rows.rows[i].status || item->place.padded) /* padding is marked anyway, and told elsewhere */
             continue;
-        if (!note_bad_row(l, b, i)) {
+        b->replaced += l->config.policy == MILL_POLICY_SKIP && !item->tries;
+        if (!item->tries && !note_bad_row(l, b, i)) { /* a bad replacement is told where it stands itself */
             mill_error err;
             mill__load_fail(l, mill__no_memory(&err, sizeof(mill_issue), "an issue"), &err);
             return;
@@ -244,7 +245,6 @@ void mill__load_settle(mill__loader *l, mill_batch *b)
             b->sorted[nbad++] = (uint32_t)i;
     }
     if (nbad) {
-        b->replaced += (int64_t)nbad;
         b->pending = nbad; /* how many are to be mended, until they are under way */
         mill__load_mend(l, b);
         return;
