@@ -32,25 +32,16 @@ make -s -C "$SRC" install BUILD="$BUILD" CC="$CC" DESTDIR="$PWD/root" PREFIX=/us
 for file in bin/shardmill lib/libshardmill.a lib/libshardmill.so include/shardmill/shardmill.h share/man/man1/shardmill.1; do
     [ -e "root/usr/$file" ] || fail "install leaves out $file"
 done
-cat >program.c <<'END'
-#include <shardmill/shardmill.h>
-#include <stdio.h>
-int main(void)
-{
-    mill_error err;
-    mill_pipeline *p = mill_pipeline_new();
-    if (mill_pipeline_parse(p, "decode | resize 256 | center_crop 224 | layout chw", &err))
-        return 1;
-    puts(mill_pipeline_text(p));
-    mill_pipeline_free(p);
-    return 0;
-}
-END
+# The README's own example is the program.
+awk '/^```c$/ {inside = 1; next} /^```/ {inside = 0} inside' "$SRC/README.md" >program.c
+shards="$SRC/data/demo/train-{000000..000003}.tar"
+export XDG_CACHE_HOME=$PWD/cache
 export PKG_CONFIG_PATH=$PWD/root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$PWD/root
 $CC program.c $($PKG_CONFIG --cflags --libs shardmill) -o shared
-LD_LIBRARY_PATH=root/usr/lib ./shared | grep -q 'resize' || fail 'a program with the shared library'
+LD_LIBRARY_PATH=root/usr/lib ./shared "$shards" >out || fail 'a program with the shared library'
+[ "$(awk '{n += $1} END {print n}' out)" = 96 ] || fail "the README's program: $(cat out)"
 cp program.c program.cc
 $CXX -std=c++11 program.cc $($PKG_CONFIG --cflags shardmill) -Lroot/usr/lib -l:libshardmill.so -o cxx
-LD_LIBRARY_PATH=root/usr/lib ./cxx >/dev/null || fail 'a C++ program'
+LD_LIBRARY_PATH=root/usr/lib ./cxx "$shards" >/dev/null || fail 'a C++ program'
 make -s -C "$SRC" uninstall BUILD="$BUILD" DESTDIR="$PWD/root" PREFIX=/usr DEPS=no >/dev/null
 [ -z "$(find root -type f -o -type l)" ] || fail "uninstall leaves $(find root -type f -o -type l)"
