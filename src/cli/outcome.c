@@ -49,6 +49,9 @@ static const char *advice(mill_status status, const mill_error *err)
         if (err->os_error == ENOSPC || err->os_error == EDQUOT)
             return "make room and run the same command again: finished shards are kept";
         return NULL;
+    case MILL_LIMIT:
+        return err->shard[0] ? NULL
+                             : "--memory sets the budget, --threads the number of threads that share it";
     case MILL_NO_MEMORY:
         return "give it less to work with: --memory, --threads";
     case MILL_INTERNAL:
