@@ -97,6 +97,8 @@ static mill_status prepare(mill__run *r, mill__engine_config *config, const char
     config->shards = r->shards;
     config->nshards = r->nshards;
     if (!status)
+        status = mill__spec_check_names(r->shards, r->nshards, err);
+    if (!status)
         status = compile(r, config, pipeline, err);
     if (!status)
         status = open_sink(r, err);

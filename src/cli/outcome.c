@@ -34,6 +34,7 @@ int cli_outcome_code(mill_status status, const mill_error *err)
 
 static const char *advice(mill_status status, const mill_error *err)
 {
+    static const char budget[] = "--memory sets the budget, --threads how many threads share it";
     switch (status) {
     case MILL_BAD_DATA:
         return "--on-error skip goes on without bad samples; shardmill inspect lists all that is wrong";
@@ -44,11 +45,13 @@ static const char *advice(mill_status status, const mill_error *err)
             return "shardmill transforms lists the transforms, shardmill transforms NAME tells about one";
         if (!strcmp(err->kind, "spec"))
             return "a data set is a file, a folder, a glob, braces such as train-{000..005}.tar or @list.txt";
-        return NULL;
+        return strcmp(err->kind, "limit") ? NULL : budget;
     case MILL_IO:
         if (err->os_error == ENOSPC || err->os_error == EDQUOT)
             return "make room and run the same command again: finished shards are kept";
         return NULL;
+    case MILL_LIMIT:
+        return err->shard[0] ? NULL : budget;
     case MILL_NO_MEMORY:
         return "give it less to work with: --memory, --threads";
     case MILL_INTERNAL:

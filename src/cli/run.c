@@ -118,6 +118,13 @@ typedef struct running {
     bool explained, said_stopping;
 } running;
 
+static mill_policy policy(const run_args *a)
+{
+    if (!a->on_error || !strcmp(a->on_error, "fail"))
+        return MILL_POLICY_FAIL;
+    return strcmp(a->on_error, "skip") ? MILL_POLICY_SUBSTITUTE : MILL_POLICY_SKIP;
+}
+
 /* ---- callbacks ---- */
 
 static void say_stopping(running *r)
@@ -146,6 +153,8 @@ static int on_progress(void *user, const mill_stats *stats)
 
 static void show_issue(running *r, const mill_issue *issue)
 {
+    if (policy(r->args) == MILL_POLICY_FAIL && issue->severity == MILL_ERROR)
+        return; /* it ends the run, and is what the run ends with */
     if (r->args->engine.quiet || (r->nissues > LINES_MOST && !r->args->engine.verbose))
         return;
     cli_progress_hide(&r->progress);
@@ -183,13 +192,6 @@ static int check(const run_args *a)
     if (fails && (a->max_errors.count || a->max_errors.fraction > 0))
         return cli_usage(&cli_run, "--max-errors needs --on-error skip or --on-error substitute");
     return CLI_OK;
-}
-
-static mill_policy policy(const run_args *a)
-{
-    if (!a->on_error || !strcmp(a->on_error, "fail"))
-        return MILL_POLICY_FAIL;
-    return strcmp(a->on_error, "skip") ? MILL_POLICY_SUBSTITUTE : MILL_POLICY_SKIP;
 }
 
 static int fill(running *r, mill_options *o)

@@ -10,9 +10,9 @@
 /* ---- spec.c: data-set specs ---- */
 
 typedef struct mill__shard_name {
-    char *locator; /* path as given (braces, globs and lists expanded) */
-    char *name; /* unique among the shards; for output files: the path behind the common folder, without its
-                   extension, '/' turned into '_' */
+    char *locator;       /* path as given (braces, globs and lists expanded) */
+    char *name;          /* for output files: the path behind the common folder, without its
+                            extension, '/' turned into '_' */
     int64_t class_index; /* a class folder's ordinal in its data set, else -1 */
     bool is_folder;
 } mill__shard_name;
@@ -21,12 +21,14 @@ typedef struct mill__shard_name {
  * braces {000..005} {a,b}, globs, @list.txt (one spec a line, # comments; relative to the list's folder). A
  * folder that holds files with one of extensions (e.g. ".tar .npy") stands for those, sorted by name; else,
  * if it has subfolders, each is a shard (a class, sorted by bytes); else it is itself one shard. Order: as
- * written, braces left to right, globs and folders sorted by bytes. Nothing matched, or two shards of one
- * name: MILL_USAGE. Touches only the folders it must list (first sample within 100 ms on 1000 shards): plain
- * files and braces are not stat'ed except to tell files from folders. plain: expand braces and lists only
- * (locators of a custom source). */
+ * written, braces left to right, globs and folders sorted by bytes. Nothing matched: MILL_USAGE. Touches only
+ * the folders it must list (first sample within 100 ms on 1000 shards): plain files and braces are not
+ * stat'ed except to tell files from folders. plain: expand braces and lists only (locators of a custom
+ * source). */
 mill_status mill__spec_expand(const char *spec, const char *extensions, bool plain, mill__shard_name **shards,
                               size_t *n, mill_error *err);
+/* Two shards of one name cannot both be written: MILL_USAGE. */
+mill_status mill__spec_check_names(const mill__shard_name *shards, size_t n, mill_error *err);
 void mill__spec_free(mill__shard_name *shards, size_t n);
 
 /* ---- io.c: the I/O engine ---- */

@@ -44,7 +44,7 @@ mill_status mill__shards_add_folder(mill__shard_list *shards, const char *path, 
 /* ---- spec_name.c ---- */
 
 size_t mill__extension_nbytes(const char *path, const char *extensions); /* of the one it ends with, or 0 */
-/* Give all shards their names; two of one name are an error. */
+/* Give all shards their names. */
 mill_status mill__shards_name(mill__shard_list *shards, const char *extensions, mill_error *err);
 
 #endif

@@ -98,20 +98,20 @@ static mill_status refuse_twins(const char *a, const char *b, const char *name, 
         a, b, name);
 }
 
-static mill_status check_unique(const mill__shard_list *shards, mill_error *err)
+mill_status mill__spec_check_names(const mill__shard_name *shards, size_t n, mill_error *err)
 {
-    if (shards->n < 2)
+    if (n < 2)
         return MILL_OK;
-    named *sorted = calloc(shards->n, sizeof *sorted);
+    named *sorted = calloc(n, sizeof *sorted);
     if (!sorted)
-        return mill__no_memory(err, shards->n * sizeof *sorted, "the names of the shards");
-    for (size_t i = 0; i < shards->n; i++)
-        sorted[i] = (named){shards->items[i].name, i};
-    qsort(sorted, shards->n, sizeof *sorted, by_name);
+        return mill__no_memory(err, n * sizeof *sorted, "the names of the shards");
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (named){shards[i].name, i};
+    qsort(sorted, n, sizeof *sorted, by_name);
     mill_status status = MILL_OK;
-    for (size_t i = 1; i < shards->n && !status; i++)
+    for (size_t i = 1; i < n && !status; i++)
         if (!strcmp(sorted[i - 1].name, sorted[i].name))
-            status = refuse_twins(shards->items[sorted[i - 1].i].locator, shards->items[sorted[i].i].locator,
+            status = refuse_twins(shards[sorted[i - 1].i].locator, shards[sorted[i].i].locator,
                                   sorted[i].name, err);
     free(sorted);
     return status;
@@ -126,5 +126,5 @@ mill_status mill__shards_name(mill__shard_list *shards, const char *extensions, 
         if (!shard->name)
             return mill__no_memory(err, strlen(shard->locator), "the name of a shard");
     }
-    return check_unique(shards, err);
+    return MILL_OK;
 }

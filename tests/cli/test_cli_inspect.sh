@@ -49,6 +49,14 @@ says stdout 'warning: marker.tar: byte 1024: eof: '
 expect 2 "$MILL" inspect missing.tar in
 says stderr missing.tar
 
+# Shards whose outputs would have the same name can be looked at together; they cannot be processed together.
+cp cut.npy twin.npy
+cp bad/bad-0.tar twin.tar
+expect 1 "$MILL" inspect twin.npy twin.tar twin.tar --json
+json_holds stdout '[s["shard"] for s in by("shard")] == ["twin.npy", "twin.tar", "twin.tar"]'
+expect 2 "$MILL" run twin.npy twin.tar --pipe '' --out twins --as tar
+says stderr 'output of the same name'
+
 # Names with what JSON and terminals mind: quotes, a control character, no UTF-8.
 mkdir names
 printf 'x' >names/"$(printf 'a"b\\c\001d\377.jpg')"

@@ -99,6 +99,12 @@ expect 0 "$MILL" run bad --pipe "$P" --as null --on-error skip --max-errors 30
 expect 1 "$MILL" run bad --pipe "$P" --as null --on-error skip --max-errors 99%
 expect 0 "$MILL" run bad --pipe "$P" --as null --on-error skip --max-errors 100%
 
+# What ends a run is said once, and what to do.
+expect 1 "$MILL" run bad --pipe "$P" --as null
+[ "$(grep -c 'sample 0-1' stderr)" = 1 ] || fail "the bad sample is shown $(grep -c 'sample 0-1' stderr) times"
+expect 2 "$MILL" run in --pipe sin --as null --memory 1M
+says stderr 'note: --memory sets the budget'
+
 # The operating system refuses: 3.
 expect 3 "$MILL" run in --pipe sin --as null --report no/such/folder
 says stderr 'no/such/folder'

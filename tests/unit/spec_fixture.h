@@ -16,7 +16,8 @@ static inline mill_status expand(const char *spec, bool plain)
     shards = NULL;
     nshards = 0;
     err = (mill_error){0};
-    return mill__spec_expand(spec, ".tar .npy", plain, &shards, &nshards, &err);
+    mill_status status = mill__spec_expand(spec, ".tar .npy", plain, &shards, &nshards, &err);
+    return status ? status : mill__spec_check_names(shards, nshards, &err);
 }
 
 /* "locator=name" of all shards, blanks between; class folders with "#class" behind. */
