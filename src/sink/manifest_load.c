@@ -183,9 +183,10 @@ static bool replay_line(void *self, char *line)
     if (!r->begun) /* one of other settings is not of this manifest */
         return r->begun = !strcmp(line, r->m->settings);
     if (sscanf(line, "redo %16" SCNx64 "%n", &undone.hash, &end) == 1 && !line[end]) {
-        const mill__record *last = r->m->nloaded ? &r->m->loaded[r->m->nloaded - 1] : &undone;
-        undone.line.offset = last->line.offset + last->line.nbytes;
-        r->status = add_record(r->m, undone, r->err);
+        r->status = mill__journal_append(r->m->journal, line, &undone.line, r->err);
+        undone.line.nbytes = 0;
+        if (!r->status)
+            r->status = add_record(r->m, undone, r->err);
     } else {
         r->status = load_shard(r->m, (mill__json_piece){line, strlen(line)}, r->err);
     }

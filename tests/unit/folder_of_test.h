@@ -14,10 +14,13 @@
 
 static char folder[256];
 
+/* In memory where there is a place for that: these tests sync a lot. */
 static inline void make_folder(void)
 {
     const char *root = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/shardmill.XXXXXX", root && strlen(root) < 200 ? root : P_tmpdir);
+    if (!root || strlen(root) > 200)
+        root = access("/dev/shm", W_OK) ? P_tmpdir : "/dev/shm";
+    snprintf(folder, sizeof folder, "%s/shardmill.XXXXXX", root);
     ck_assert_ptr_nonnull(mkdtemp(folder));
 }
 

@@ -3,6 +3,7 @@
 #include "registry.h"
 #include "sink/sink.h"
 #include "unit/folder_of_test.h"
+#include <sys/wait.h>
 
 static const char *const settings[] = {"spec", "train-{0..3}.tar", "pipeline", "decode | layout chw", NULL};
 
@@ -227,6 +228,138 @@ START_TEST(many_shards_in_any_order)
 }
 END_TEST
 
+/* ---- the journal ---- */
+
+static void nothing(mill__manifest *m)
+{
+    (void)m;
+}
+
+static void add_both(mill__manifest *m)
+{
+    ck_assert(!mill__manifest_add(m, 0, &shard0, NULL) && !mill__manifest_add(m, 1, &shard1, NULL));
+}
+
+static void redo_first(mill__manifest *m)
+{
+    ck_assert(!mill__manifest_redo(m, "t0", NULL) && !mill__manifest_redo(m, "unknown", NULL));
+}
+
+/* Open the manifest, do something, and die without another word. */
+static void killed_after(void (*doing)(mill__manifest *m))
+{
+    pid_t pid = fork();
+    if (!pid) {
+        doing(manifest());
+        _exit(0);
+    }
+    int status;
+    ck_assert(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void expect_finished(bool first, bool second)
+{
+    mill__manifest *m = manifest();
+    ck_assert_int_eq(finished(m, &shard0), first);
+    ck_assert_int_eq(finished(m, &shard1), second);
+    mill__manifest_close(m);
+}
+
+START_TEST(what_a_killed_run_finished_is_known)
+{
+    make_files();
+    killed_after(nothing);
+    ck_assert(is_there("manifest.json") && is_there("manifest.journal"));
+    killed_after(add_both);
+    expect_finished(true, true);
+    killed_after(nothing); /* and is not forgotten by those who add nothing */
+    killed_after(nothing);
+    expect_finished(true, true);
+}
+END_TEST
+
+START_TEST(what_is_about_to_be_made_anew_is_not_finished)
+{
+    make_files();
+    killed_after(add_both);
+    killed_after(redo_first);
+    expect_finished(false, true);
+    killed_after(nothing);
+    expect_finished(false, true);
+    killed_after(add_both);
+    expect_finished(true, true);
+    mill__manifest *m = manifest();
+    redo_first(m);
+    ck_assert(!mill__manifest_save(m, false, NULL));
+    mill__manifest_close(m);
+    expect_finished(false, true);
+}
+END_TEST
+
+START_TEST(a_torn_journal_tells_what_it_can)
+{
+    size_t n, m_nbytes;
+    make_files();
+    killed_after(add_both);
+    char *journal = content("manifest.journal", &n), *text = content("manifest.json", &m_nbytes);
+    const char *second = strchr(journal, '\n') + 1, *third = strchr(second, '\n') + 1;
+    size_t first_end = (size_t)(third - journal);
+    for (size_t cut = 0; cut <= n; cut += cut + 3 > n || (cut + 3 > first_end && cut < first_end) ? 1 : 3) {
+        put_content("manifest.json", text, m_nbytes);
+        put_content("manifest.journal", journal, cut);
+        expect_finished(journal + cut >= third, cut == n);
+    }
+    for (size_t i = 0; i < n; i += 7) { /* a line that is damaged in another way does no harm */
+        char kept = journal[i];
+        journal[i] = "\0\n{\"x"[i % 5];
+        put_content("manifest.json", text, m_nbytes);
+        put_content("manifest.journal", journal, n);
+        mill__manifest_close(manifest());
+        journal[i] = kept;
+    }
+    free(journal);
+    free(text);
+}
+END_TEST
+
+START_TEST(a_journal_goes_with_its_manifest)
+{
+    make_files();
+    killed_after(add_both);
+    unlink(path_of("manifest.json")); /* without it, the journal is of nobody knows what */
+    expect_finished(false, false);
+    killed_after(add_both);
+    mill__manifest *m = manifest();
+    ck_assert(!mill__manifest_save(m, false, NULL));
+    mill__manifest_close(m);
+    ck_assert(!is_there("manifest.journal"));
+    m = manifest();
+    ck_assert(!mill__manifest_add(m, 0, &shard0, NULL));
+    mill__manifest_close(m); /* not saved: the journal knows more */
+    ck_assert(is_there("manifest.journal"));
+    expect_finished(true, true);
+}
+END_TEST
+
+START_TEST(a_journal_of_other_settings_is_not_believed)
+{
+    static const char other[] = "{\"spec\":\"another\"}\n";
+    size_t n;
+    make_files();
+    killed_after(add_both);
+    char *journal = content("manifest.journal", &n);
+    const char *rest = strchr(journal, '\n') + 1;
+    char *changed = malloc(n + sizeof other);
+    size_t tail = n - (size_t)(rest - journal);
+    memcpy(changed, other, sizeof other - 1);
+    memcpy(changed + sizeof other - 1, rest, tail);
+    put_content("manifest.journal", changed, sizeof other - 1 + tail);
+    expect_finished(false, false);
+    free(changed);
+    free(journal);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, a_manifest_gives_back_what_was_added);
@@ -236,6 +369,11 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, foreign_and_damaged_manifests_are_refused_and_kept);
     tcase_add_test(tests, no_cut_or_changed_manifest_is_taken_for_a_whole_one);
     tcase_add_test(tests, many_shards_in_any_order);
+    tcase_add_test(tests, what_a_killed_run_finished_is_known);
+    tcase_add_test(tests, what_is_about_to_be_made_anew_is_not_finished);
+    tcase_add_test(tests, a_torn_journal_tells_what_it_can);
+    tcase_add_test(tests, a_journal_goes_with_its_manifest);
+    tcase_add_test(tests, a_journal_of_other_settings_is_not_believed);
 }
 
 int main(void)
