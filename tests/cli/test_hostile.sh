@@ -14,6 +14,8 @@ from collections import Counter
 
 mill, folder, mode = os.environ["MILL"], sys.argv[1], sys.argv[2]
 failures = 0
+with open(os.path.join(os.environ["SRC"], "docs", "formats.md"), encoding="utf-8") as file:
+    documented = file.read()
 
 
 def fail(path, *what):
@@ -46,6 +48,8 @@ def inspect(path, spec):
     for row in issues:
         if not row["kind"] or not row["reason"] or "\n" in row["reason"]:
             fail(path, "a finding without kind or reason:", row)
+        if "`%s`" % row["kind"] not in documented:
+            fail(path, "a kind that docs/formats.md does not name:", row)
     shards = [row for row in rows if row["type"] == "shard"]
     for row in shards:
         unreadable = any(issue["sample"] is None and not issue["key"] for issue in issues)
