@@ -236,6 +236,10 @@ static void add_field(walk *k)
     mill__sample *s = k->sample;
     const char *name = w->member.name + w->key_nbytes + 1;
     size_t n = w->member.name_nbytes - w->key_nbytes - 1;
+    if (n > MILL__MAX_FIELD_NAME) {
+        spoil(k, MILL_LIMIT, "limit", absolute(k), "a file's extension is longer than 55 bytes");
+        return;
+    }
     for (int i = 0; i < s->nfields; i++)
         if (s->fields[i].name_nbytes == n && !strncasecmp(s->fields[i].name, name, n)) {
             spoil(k, MILL_BAD_DATA, "duplicate", absolute(k),

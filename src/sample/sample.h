@@ -7,11 +7,12 @@
 #include <shardmill/types.h>
 #include <stdbool.h>
 
-#define MILL__MAX_FIELDS 32
-#define MILL__MAX_KEY    4096 /* a path longer than PATH_MAX is refused */
+#define MILL__MAX_FIELDS     32
+#define MILL__MAX_FIELD_NAME 55
+#define MILL__MAX_KEY        4096 /* a path longer than PATH_MAX is refused */
 
 typedef struct mill__field {
-    const char *name; /* extension without its dot, lower case as stored; NOT NUL-terminated */
+    const char *name; /* extension without its dot, in the case it is stored in; NOT NUL-terminated */
     uint32_t name_nbytes;
     const uint8_t *data;
     size_t nbytes;

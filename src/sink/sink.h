@@ -10,7 +10,7 @@
 
 /* A field that is carried through to the output, and its bytes in the row's blob. */
 typedef struct mill__carried {
-    char name[56]; /* extension */
+    char name[MILL__MAX_FIELD_NAME + 1]; /* extension */
     size_t offset, nbytes;
 } mill__carried;
 

@@ -16,6 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* check notes the place of every assertion that it comes by, in a file: too slow for each byte of a shard. */
+#define HOLDS(condition, ...)                                                                                \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            ck_abort_msg(__VA_ARGS__);                                                                       \
+    } while (0)
+
 /* How windows are cut: one that begins at `from` and must hold `least` bytes ends where? */
 typedef struct cuts {
     size_t first; /* the first window ends here; 0: no such */
@@ -35,8 +42,8 @@ typedef struct walked {
 
 static inline void cover(walked *w, uint64_t offset, uint64_t nbytes)
 {
-    ck_assert_msg(offset <= w->nbytes && nbytes <= w->nbytes - offset,
-                  "bytes %" PRIu64 " + %" PRIu64 " of a shard of %zu", offset, nbytes, w->nbytes);
+    HOLDS(offset <= w->nbytes && nbytes <= w->nbytes - offset,
+          "bytes %" PRIu64 " + %" PRIu64 " of a shard of %zu", offset, nbytes, w->nbytes);
     memset(w->covered + offset, 1, (size_t)nbytes);
 }
 
@@ -46,8 +53,8 @@ static inline void note_issue(void *self, const mill_issue *issue)
     bool error = issue->severity == MILL_ERROR;
     w->nerrors += error;
     w->nwarnings += !error;
-    ck_assert(issue->key && issue->kind[0] && issue->reason[0]);
-    ck_assert(strlen(issue->kind) < sizeof((mill_error *)0)->kind);
+    HOLDS(issue->key && issue->kind[0] && issue->reason[0], "a finding without kind or reason");
+    HOLDS(strlen(issue->kind) < sizeof((mill_error *)0)->kind, "the kind \"%s\" is too long", issue->kind);
     cover(w, issue->offset, issue->nbytes);
     mill__buffer_printf(&w->log, "%s %s @%" PRIu64 "+%" PRIu64 " [%s]\n", error ? "error" : "warning",
                         issue->kind, issue->offset, issue->nbytes, issue->key);
@@ -70,13 +77,14 @@ static inline void note_sample(walked *w, const mill__sample *s, const mill__win
     mill__buffer_printf(&w->log, "sample [%s] %" PRId64 " @%" PRIu64 "+%" PRIu64 " %s", s->key, s->label,
                         s->offset, s->nbytes, s->status ? s->error.kind : "ok");
     mill__buffer_printf(&w->lines, "%s%s%s", s->key, s->status ? "!" : "", s->status ? s->error.kind : "");
-    ck_assert(!s->status || (s->error.message[0] && s->error.kind[0]));
+    HOLDS(!s->status || (s->error.message[0] && s->error.kind[0]), "a bad sample without a reason");
     for (int i = 0; i < s->nfields; i++) {
         const mill__field *f = &s->fields[i];
-        ck_assert(f->data >= window->data);
-        ck_assert(f->data + f->nbytes <= window->data + window->nbytes);
-        ck_assert_uint_eq(f->offset, window->offset + (uint64_t)(f->data - window->data));
-        ck_assert_mem_eq(f->data, w->data + f->offset, f->nbytes);
+        HOLDS(f->data >= window->data && f->data + f->nbytes <= window->data + window->nbytes,
+              "a field that is not in the window");
+        HOLDS(f->offset == window->offset + (uint64_t)(f->data - window->data) &&
+                  !memcmp(f->data, w->data + f->offset, f->nbytes),
+              "a field at a wrong offset, %" PRIu64, f->offset);
         mill__buffer_printf(&w->log, " %.*s@%" PRIu64 "+%zu=%08x", (int)f->name_nbytes, f->name, f->offset,
                             f->nbytes, digest(f->data, f->nbytes));
         if (!s->status)
@@ -102,13 +110,13 @@ static inline size_t window_end(const cuts *c, size_t from, size_t least, size_t
 static inline void check_answer(mill_status status, const mill__window *window, size_t used, size_t need)
 {
     if (status == MILL_OK || status == MILL_AGAIN || status == MILL_END)
-        ck_assert_uint_le(used, window->nbytes);
+        HOLDS(used <= window->nbytes, "more bytes are used than there are");
     if (status == MILL_AGAIN) {
-        ck_assert_msg(!window->last, "more than the whole shard is wanted");
-        ck_assert_uint_gt(need, window->nbytes - used);
+        HOLDS(!window->last, "more than the whole shard is wanted");
+        HOLDS(need > window->nbytes - used, "what is wanted is there");
     }
     if (status == MILL_END)
-        ck_assert_msg(window->last && used == window->nbytes, "the walk ends before the shard does");
+        HOLDS(window->last && used == window->nbytes, "the walk ends before the shard does");
 }
 
 typedef struct shard {
@@ -128,7 +136,7 @@ static inline walked walk_shard(const shard *in, cuts c)
     const mill__format_ops *format = mill__format_named(in->format);
     const mill__report report = {.issue = note_issue, .self = &w};
     void *walker = NULL;
-    ck_assert_int_eq(format->open(&walker, &info, in->class_index, in->max_sample_nbytes, &w.error), MILL_OK);
+    HOLDS(!format->open(&walker, &info, in->class_index, in->max_sample_nbytes, &w.error), "cannot open");
     size_t position = 0, least = 0, calls = 0;
     mill__buffer_printf(&w.log, "%s", "");
     mill__buffer_printf(&w.lines, "%s", "");
@@ -145,11 +153,11 @@ static inline walked walk_shard(const shard *in, cuts c)
             mill__error_clear(&w.error);
             status = format->next(walker, &window, &report, &sample, &used, &need, &w.error);
             check_answer(status, &window, used, need);
-            ck_assert_msg(++calls < 100000 + 20 * in->nbytes, "the walk gets nowhere");
+            HOLDS(++calls < 100000 + 20 * in->nbytes, "the walk gets nowhere");
             if (status == MILL_OK) {
                 note_sample(&w, &sample, &window);
                 if (!in->nmembers)
-                    ck_assert_uint_eq(sample.offset + sample.nbytes, window.offset + used);
+                    HOLDS(sample.offset + sample.nbytes == window.offset + used, "a sample of a wrong size");
             }
             at += used;
             least = need;
@@ -161,7 +169,7 @@ static inline walked walk_shard(const shard *in, cuts c)
             break;
     }
     if (w.status == MILL_END)
-        ck_assert_uint_eq(position, in->nbytes);
+        HOLDS(position == in->nbytes, "the walk ends at %zu of %zu", position, in->nbytes);
     else
         mill__buffer_printf(&w.lines, "FAILED:%s ", w.error.kind);
     while (w.lines.nbytes && w.lines.data[w.lines.nbytes - 1] == ' ')
@@ -190,8 +198,8 @@ static inline void assert_walk(const shard *in, const char *expected)
     size_t same = 0; /* check cannot show long texts */
     while (got[same] && got[same] == expected[same])
         same++;
-    ck_assert_msg(!strcmp(got, expected), "at %zu: got \"%.200s\", not \"%.200s\"", same,
-                  got + (same > 40 ? same - 40 : 0), expected + (same > 40 ? same - 40 : 0));
+    HOLDS(!strcmp(got, expected), "at %zu: got \"%.200s\", not \"%.200s\"", same,
+          got + (same > 40 ? same - 40 : 0), expected + (same > 40 ? same - 40 : 0));
     end_walk(&w);
 }
 
@@ -199,9 +207,9 @@ static inline void assert_walk(const shard *in, const char *expected)
 static inline void assert_cut_is_same(const shard *in, cuts c, const walked *whole)
 {
     walked w = walk_shard(in, c);
-    ck_assert_msg(!strcmp(text_of(&w.log), text_of(&whole->log)) && w.status == whole->status,
-                  "cut at %zu, then every %zu bytes:\n%.1500s\nuncut:\n%.1500s", c.first, c.block,
-                  text_of(&w.log), text_of(&whole->log));
+    HOLDS(!strcmp(text_of(&w.log), text_of(&whole->log)) && w.status == whole->status,
+          "cut at %zu, then every %zu bytes:\n%.1500s\nuncut:\n%.1500s", c.first, c.block, text_of(&w.log),
+          text_of(&whole->log));
     end_walk(&w);
 }
 

@@ -107,6 +107,22 @@ START_TEST(samples_have_at_most_32_files)
 }
 END_TEST
 
+START_TEST(extensions_have_at_most_55_bytes)
+{
+    char name[80] = "a.", expected[100];
+    memset(name + 2, 'x', 55);
+    archive a = {0};
+    add_file(&a, name, "");
+    name[0] = 'b';
+    name[57] = 'x';
+    add_file(&a, name, "");
+    add_end(&a);
+    name[0] = 'a';
+    snprintf(expected, sizeof expected, "%.57s b!limit", name);
+    check_and_free(&a, expected);
+}
+END_TEST
+
 /* ---- headers ---- */
 
 START_TEST(every_dialect_of_the_header_is_read)
@@ -370,6 +386,7 @@ int main(void)
     tcase_add_test(tc, unwise_names_are_told_and_taken);
     tcase_add_test(tc, a_key_that_comes_again_is_told);
     tcase_add_test(tc, samples_have_at_most_32_files);
+    tcase_add_test(tc, extensions_have_at_most_55_bytes);
     tcase_add_test(tc, every_dialect_of_the_header_is_read);
     tcase_add_test(tc, a_prefix_is_part_of_a_ustar_name_only);
     tcase_add_test(tc, sizes_may_be_octal_or_base_256);
