@@ -407,7 +407,8 @@ static mill_status render_turned(mill__renderer *r, mill_error *err)
     j->frame = NULL;
     if (!status)
         status = mill__render_frame(r, r->frame.data, need.x, need.y, need.width, need.height, err);
-    mill__release(r, &r->frame);
+    if (r->frame.nbytes > r->limit_nbytes / 8) /* small ones are kept for the next */
+        mill__release(r, &r->frame);
     return status;
 }
 
