@@ -427,6 +427,8 @@ mill_status mill__jpeg_render(mill__renderer *r, const mill_view *view, const mi
         j->region = r->pass.need;
         status = is_turned(j) ? render_turned(r, err) : decode_region(j, err);
     }
+    if (!status)
+        mill__render_border(&r->pass);
     close_image(j);
     return status;
 }

@@ -155,6 +155,32 @@ START_TEST(pad_puts_a_frame_around)
 }
 END_TEST
 
+/* One row is enough to tell the modes apart. */
+START_TEST(pad_modes_are_those_of_torchvision)
+{
+    static const struct {
+        const char *text;
+        uint8_t wanted[10];
+    } modes[] = {{"pad 3,0,3,0 fill=9 mode=constant", {9, 9, 9, 1, 2, 3, 4, 9, 9, 9}},
+                 {"pad 3,0,3,0 mode=edge", {1, 1, 1, 1, 2, 3, 4, 4, 4, 4}},
+                 {"pad 3,0,3,0 mode=reflect", {4, 3, 2, 1, 2, 3, 4, 3, 2, 1}},
+                 {"pad 3,0,3,0 mode=symmetric", {3, 2, 1, 1, 2, 3, 4, 4, 3, 2}}};
+    const mill_type grey = {.dtype = MILL_U8, .layout = MILL_HWC, .rank = 3, .shape = {-1, -1, 1}};
+    static uint8_t pixels[] = {1, 2, 3, 4};
+    const picture across = {4, 1, 1, pixels};
+    mill__renderer *r = mill__renderer_new(1 << 24);
+    for (int i = 0; i < 4; i++) {
+        stage s = plan_for(modes[i].text, &grey);
+        mill_view view = view_of(&s, &no_random, 4, 1);
+        picture made = picture_render(r, &across, &view);
+        EXPECT_MSG(made.width == 10 && !memcmp(made.pixels, modes[i].wanted, 10), "%s", modes[i].text);
+        picture_free(&made);
+        drop(&s);
+    }
+    mill__renderer_free(r);
+}
+END_TEST
+
 /* ---- chance ---- */
 
 START_TEST(hflip_is_as_likely_as_asked)
@@ -357,6 +383,7 @@ int main(void)
     tcase_add_test(tests, resize_keeps_the_ratio_or_takes_both_sides);
     tcase_add_test(tests, a_known_input_size_gives_a_known_output_size);
     tcase_add_test(tests, pad_puts_a_frame_around);
+    tcase_add_test(tests, pad_modes_are_those_of_torchvision);
     tcase_add_test(tests, hflip_is_as_likely_as_asked);
     tcase_add_test(tests, random_crop_reaches_every_place_alike);
     tcase_add_test(tests, random_crop_pads);

@@ -69,9 +69,8 @@ enum { IMAGES = 40 };
 
 static const char *const pipelines[] = {
     "decode | resize 64 | center_crop 56 | normalize imagenet | layout chw",
-    "decode orient=true | random_resized_crop 48 filter=bicubic | hflip | normalize imagenet | cast f16 | "
-    "layout chw",
-    "decode grey | resize 40x30 filter=lanczos | pad 4 fill=9",
+    "decode orient=true | random_resized_crop 48 filter=bicubic | hflip | normalize half | layout chw",
+    "decode grey | resize 40x30 filter=lanczos | pad 4 mode=reflect",
     "decode | resize 50 | hflip | resize 30x30 filter=box", /* two renderings */
 };
 
