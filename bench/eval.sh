@@ -10,7 +10,7 @@ if ! ls "$DATA"/*.tar >/dev/null 2>&1; then
         echo "neither ../shared/data/imagenet-300 nor \$BUILD/synth is there"
         exit 77
     fi
-    [ -d "$DATA" ] || "$BUILD/synth" --samples 300 --shards 6 --seed 1 "$DATA" >/dev/null
+    [ -d "$DATA" ] || "$BUILD/synth" "$DATA" --shards 6 --samples-per-shard 50 >/dev/null
 fi
 echo "data: $DATA"
 OUT=$(mktemp -d)

@@ -57,7 +57,9 @@ static mill_status check_range(const where *at, const char *text, double value, 
     return bad(at, text, range, err);
 }
 
-static mill_status parse_number(const where *at, const char *text, size_t n, double *value, mill_error *err)
+/* The first n letters of text; whole is the argument they are of. */
+static mill_status parse_number(const where *at, const char *whole, const char *text, size_t n, double *value,
+                                mill_error *err)
 {
     char copy[64], *end;
     bool plain = n && n < sizeof copy && strspn(text, "0123456789+-.eE") >= n;
@@ -67,7 +69,7 @@ static mill_status parse_number(const where *at, const char *text, size_t n, dou
         *value = strtod(copy, &end);
         plain = !*end && isfinite(*value);
     }
-    return plain ? check_range(at, text, *value, err) : bad(at, text, "a number such as 0.5", err);
+    return plain ? check_range(at, whole, *value, err) : bad(at, whole, "a number such as 0.5", err);
 }
 
 static mill_status parse_int(const where *at, const char *text, mill_value *value, mill_error *err)
@@ -91,7 +93,7 @@ static mill_status parse_floats(const where *at, const char *text, mill_value *v
     value->list = list;
     for (const char *s = text;; s++) {
         size_t n = strcspn(s, ",");
-        mill_status status = parse_number(at, s, n, b->lists, err);
+        mill_status status = parse_number(at, text, s, n, b->lists, err);
         if (status)
             return status;
         b->lists++;
@@ -172,7 +174,7 @@ static mill_status parse_value(const where *at, const char *text, mill_value *va
         return parse_int(at, text, value, err);
     case MILL_PARAM_FLOAT:
         value->n = 1;
-        if (parse_number(at, text, strlen(text), &value->f, err))
+        if (parse_number(at, text, text, strlen(text), &value->f, err))
             return MILL_USAGE;
         value->i = fabs(value->f) < 9e18 ? (int64_t)value->f : 0;
         return MILL_OK;

@@ -13,12 +13,20 @@
  * if flip
  *
  * crop lies within the source. clip and canvas are rectangles in the coordinates of the resized crop; clip
- * lies within it; canvas may be anything. Canvas pixels outside of clip are fill. */
+ * lies within it; canvas may be anything. Canvas pixels outside of clip are fill, or what border says. */
 #define MILL__VIEW_MAX ((int64_t)1 << 30) /* no side of a view is longer, and nothing lies farther off */
 
 typedef struct mill__rect {
     int64_t x, y, width, height;
 } mill__rect;
+
+/* What the canvas shows outside of clip. */
+typedef enum mill__border {
+    MILL__BORDER_FILL,
+    MILL__BORDER_EDGE,     /* the nearest pixel of clip */
+    MILL__BORDER_REFLECT,  /* clip mirrored in its outermost pixels */
+    MILL__BORDER_SYMMETRIC /* clip mirrored in its edges: the outermost pixels come twice */
+} mill__border;
 
 struct mill_view {
     int64_t source_width, source_height;
@@ -28,9 +36,13 @@ struct mill_view {
     bool resized; /* a resize step was composed, also when it changed nothing */
     mill__rect clip, canvas;
     uint8_t fill;
+    mill__border border;
     bool flip;
 };
 void mill__view_init(mill_view *view, int64_t width, int64_t height); /* the whole source as it is */
+/* Put a border, not of fill, around all that is shown; 0 or more pixels on each side. */
+mill_status mill__view_border(mill_view *view, int64_t left, int64_t top, int64_t right, int64_t bottom,
+                              mill__border border);
 
 /* A colour table: entry [c * 256 + v] is what pixel value v of channel c becomes, in the output dtype (1, 2,
  * 4 or 8 bytes an entry). NULL stands for u8 as it is. */

@@ -407,7 +407,8 @@ static mill_status render_turned(mill__renderer *r, mill_error *err)
     j->frame = NULL;
     if (!status)
         status = mill__render_frame(r, r->frame.data, need.x, need.y, need.width, need.height, err);
-    mill__release(r, &r->frame);
+    if (r->frame.nbytes > r->limit_nbytes / 8) /* small ones are kept for the next */
+        mill__release(r, &r->frame);
     return status;
 }
 
@@ -426,6 +427,8 @@ mill_status mill__jpeg_render(mill__renderer *r, const mill_view *view, const mi
         j->region = r->pass.need;
         status = is_turned(j) ? render_turned(r, err) : decode_region(j, err);
     }
+    if (!status)
+        mill__render_border(&r->pass);
     close_image(j);
     return status;
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* transform/pad.c: a frame of one value around an image. */
+/* transform/pad.c: a frame around an image, of one value or of its own pixels; the modes are torchvision's.
+ */
 #include "base/error.h"
 #include "base/memory.h"
 #include "transform/geometry.h"
+#include "transform/image.h"
 #include <stdbool.h>
 
 typedef struct pad {
     int64_t left, top, right, bottom;
     uint8_t fill;
+    mill__border border;
 } pad;
 
 static const mill_param params[] = {
@@ -16,6 +19,11 @@ static const mill_param params[] = {
      .max = MILL__SIDE_MAX,
      .help = "pixels on every side, or left,top,right,bottom"},
     {.name = "fill", .type = MILL_PARAM_INT, .fallback = "0", .max = 255, .help = "value of added pixels"},
+    {.name = "mode",
+     .type = MILL_PARAM_CHOICE,
+     .fallback = "constant",
+     .choices = "constant|edge|reflect|symmetric", /* in the order of mill__border */
+     .help = "fill, the nearest pixel, or the image mirrored without or with its outermost pixels"},
 };
 
 static mill_status take_sides(const mill_value *value, pad *p, mill_error *err)
@@ -39,7 +47,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
                         void **self, mill_error *err)
 {
     (void)user;
-    pad p = {.fill = (uint8_t)values[1].i};
+    pad p = {.fill = (uint8_t)values[1].i, .border = (mill__border)values[2].i};
     mill_status status = mill__geometry_check("pad", in, err);
     if (!status)
         status = take_sides(&values[0], &p, err);
@@ -61,6 +69,9 @@ static mill_status view(const void *self, const mill_context *ctx, mill_view *v,
 {
     (void)ctx;
     const pad *p = self;
+    if (p->border)
+        return mill__geometry_status(
+            "pad", mill__view_border(v, p->left, p->top, p->right, p->bottom, p->border), err);
     int64_t width = mill_view_width(v) + p->left + p->right;
     int64_t height = mill_view_height(v) + p->top + p->bottom;
     return mill__geometry_status("pad", mill_view_crop(v, -p->left, -p->top, width, height, p->fill), err);

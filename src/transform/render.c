@@ -28,7 +28,7 @@ static mill_status store_fill(mill__renderer *r, uint8_t fill, mill_error *err)
     const mill__pass *pass = &r->pass;
     const mill__rect *clip = &pass->clip;
     int64_t right = pass->x + clip->width, bottom = pass->y + clip->height;
-    if (clip->width == pass->width && clip->height == pass->height)
+    if (pass->border || (clip->width == pass->width && clip->height == pass->height))
         return MILL_OK;
     uint64_t nbytes = (uint64_t)pass->width * (uint64_t)pass->target.channels;
     mill_status status = mill__reserve(r, &r->line, nbytes, "a row of padding", err);
@@ -139,6 +139,7 @@ mill_status mill__render_begin(mill__renderer *r, const mill_view *view, const m
                            .height = view->canvas.height,
                            .entry_nbytes = mill_dtype_nbytes(target->dtype),
                            .flip = view->flip,
+                           .border = view->border,
                            .clip = view->clip,
                            .x = view->clip.x - view->canvas.x,
                            .y = view->clip.y - view->canvas.y,
@@ -265,5 +266,8 @@ mill_status mill__pixels_render(mill__renderer *r, const uint8_t *pixels, int ch
     mill_status status = mill__render_begin(r, view, target, err);
     if (status)
         return status;
-    return mill__render_frame(r, pixels, 0, 0, view->source_width, view->source_height, err);
+    status = mill__render_frame(r, pixels, 0, 0, view->source_width, view->source_height, err);
+    if (!status)
+        mill__render_border(&r->pass);
+    return status;
 }

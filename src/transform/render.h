@@ -26,6 +26,7 @@ typedef struct mill__pass {
     int64_t width, height; /* of the target */
     size_t entry_nbytes;
     bool flip;
+    mill__border border;
     mill__rect clip; /* what is made */
     int64_t x, y;    /* where clip begins in the canvas */
     mill__rect need; /* what must be pushed, in the source; no height: nothing */
@@ -72,6 +73,8 @@ void mill__jpeg_free(struct mill__jpeg *jpeg); /* NULL is fine */
 mill_status mill__render_begin(mill__renderer *r, const mill_view *view, const mill__target *target,
                                mill_error *err);
 void mill__render_rows(mill__renderer *r, int64_t y, const uint8_t *const *rows, size_t nrows);
+/* When all rows were pushed: make the border, if it is not of fill. */
+void mill__render_border(const mill__pass *pass);
 /* Push pass.need from pixels that begin at (x, y) of the source, rows of width pixels. */
 mill_status mill__render_frame(mill__renderer *r, const uint8_t *pixels, int64_t x, int64_t y, int64_t width,
                                int64_t height, mill_error *err);

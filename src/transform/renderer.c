@@ -91,14 +91,17 @@ mill_status mill__coefficients_for(mill__renderer *r, int64_t in, int64_t out, m
         if (cached->used < oldest->used)
             oldest = cached;
     }
-    drop_cached(r, oldest);
-    mill__has_room(r, r->limit_nbytes / 2); /* let go of old weights rather than refuse new ones */
-    uint64_t left = r->held_nbytes < r->limit_nbytes ? r->limit_nbytes - r->held_nbytes : 0;
-    mill_status status = mill__coefficients_make(&oldest->coefficients, in, out, filter, left, err);
-    if (status)
+    mill__coefficients *made = &oldest->coefficients;
+    oldest->used = r->renderings;           /* its memory is not to be let go of */
+    mill__has_room(r, r->limit_nbytes / 2); /* rather let go of old weights than refuse new ones */
+    uint64_t held = r->held_nbytes - made->nbytes;
+    uint64_t left = held < r->limit_nbytes ? r->limit_nbytes - held : 0;
+    mill_status status = mill__coefficients_make(made, in, out, filter, left, err);
+    r->held_nbytes = held + made->nbytes;
+    if (status) {
+        oldest->used = 0;
         return status;
-    r->held_nbytes += oldest->coefficients.nbytes;
-    oldest->used = r->renderings;
+    }
     *c = &oldest->coefficients;
     return MILL_OK;
 }

@@ -129,39 +129,50 @@ static void fill_nearest(mill__coefficients *c)
     }
 }
 
-static mill_status take_memory(mill__coefficients *c, uint64_t limit_nbytes, mill_error *err)
+/* One block: real numbers for a window, bounds, weights. A little more than asked for is taken, so that the
+ * next sizes fit too. */
+static mill_status take_memory(mill__coefficients *c, uint64_t limit_nbytes, double **real, mill_error *err)
 {
-    uint64_t row = 2 * sizeof *c->bounds + 2 * c->taps * sizeof *c->weights;
-    if (__builtin_mul_overflow(row, (uint64_t)c->out, &c->nbytes) || c->nbytes > limit_nbytes)
+    uint64_t line = 2 * sizeof *c->bounds + 2 * c->taps * sizeof *c->weights, nbytes;
+    uint64_t window_nbytes = c->taps * sizeof **real;
+    if (__builtin_mul_overflow(line, (uint64_t)c->out, &nbytes) ||
+        __builtin_add_overflow(nbytes, window_nbytes, &nbytes) || nbytes > limit_nbytes)
         return mill_fail(
             err, MILL_LIMIT, "limit",
             "resizing %lld to %lld pixels needs weights beyond the memory that a thread may use; "
             "raise the memory budget",
             (long long)c->in, (long long)c->out);
-    size_t nbytes = (size_t)c->out * 2 * c->taps * sizeof *c->weights;
-    c->weights = mill__alloc(nbytes);
-    c->bounds = mill__alloc((size_t)c->out * 2 * sizeof *c->bounds);
-    if (!c->weights || !c->bounds)
-        return mill__no_memory(err, (size_t)c->nbytes, "resize weights");
-    memset(c->weights, 0, nbytes);
+    if (nbytes > c->nbytes) {
+        uint64_t wanted = nbytes + nbytes / 4;
+        mill__free(c->memory);
+        c->nbytes = 0;
+        wanted = wanted > limit_nbytes ? nbytes : wanted;
+        c->memory = mill__alloc((size_t)wanted);
+        if (!c->memory)
+            return mill__no_memory(err, (size_t)wanted, "resize weights");
+        c->nbytes = wanted;
+    }
+    *real = c->memory;
+    c->bounds = (int32_t *)(*real + c->taps);
+    c->weights = (int16_t *)(c->bounds + 2 * c->out);
+    memset(c->weights, 0, (size_t)c->out * 2 * c->taps * sizeof *c->weights);
     return MILL_OK;
 }
 
 mill_status mill__coefficients_make(mill__coefficients *c, int64_t in, int64_t out, mill_filter filter,
                                     uint64_t limit_nbytes, mill_error *err)
 {
-    *c = (mill__coefficients){.in = in, .out = out, .filter = filter, .longest = 1};
+    *c = (mill__coefficients){
+        .in = in, .out = out, .filter = filter, .longest = 1, .memory = c->memory, .nbytes = c->nbytes};
     double scale = (double)in / (double)out, stretch = scale < 1.0 ? 1.0 : scale;
     double support = filters[filter].support * stretch, inverse = 1.0 / stretch;
+    double *real = NULL;
     for (int64_t i = 0; i < out && filter != MILL_NEAREST; i++) {
         size_t count = (size_t)window_of(i, in, scale, support).count;
         c->longest = count > c->longest ? count : c->longest;
     }
     c->taps = (c->longest + MILL__RESAMPLE_GROUP - 1) / MILL__RESAMPLE_GROUP * MILL__RESAMPLE_GROUP;
-    double *real = NULL;
-    mill_status status = take_memory(c, limit_nbytes, err);
-    if (!status && !(real = mill__alloc(c->longest * sizeof *real)))
-        status = mill__no_memory(err, c->longest * sizeof *real, "resize weights");
+    mill_status status = take_memory(c, limit_nbytes, &real, err);
     if (status) {
         mill__coefficients_free(c);
         return status;
@@ -172,13 +183,11 @@ mill_status mill__coefficients_make(mill__coefficients *c, int64_t in, int64_t o
         window w = window_of(i, in, scale, support);
         fill_window(c, i, &w, inverse, real);
     }
-    mill__free(real);
     return MILL_OK;
 }
 
 void mill__coefficients_free(mill__coefficients *c)
 {
-    mill__free(c->weights);
-    mill__free(c->bounds);
+    mill__free(c->memory);
     *c = (mill__coefficients){0};
 }

@@ -16,10 +16,12 @@ typedef struct mill__coefficients {
     size_t longest; /* window */
     int32_t *bounds;
     int16_t *weights;
-    uint64_t nbytes; /* of both */
+    void *memory;    /* of both */
+    uint64_t nbytes; /* of memory */
 } mill__coefficients;
 
-/* in, out: 1..MILL__VIEW_MAX. MILL_LIMIT when more than limit_nbytes are needed. */
+/* in, out: 1..MILL__VIEW_MAX. c is {0} or was made before: its memory is used again where it suffices.
+ * MILL_LIMIT, and c empty, when more than limit_nbytes are needed. */
 mill_status mill__coefficients_make(mill__coefficients *c, int64_t in, int64_t out, mill_filter filter,
                                     uint64_t limit_nbytes, mill_error *err);
 void mill__coefficients_free(mill__coefficients *c);

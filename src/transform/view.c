@@ -69,6 +69,8 @@ static mill_status move_canvas(mill_view *view, const mill__rect *canvas, uint8_
 {
     if (!is_place(canvas->x) || !is_place(canvas->y))
         return MILL_LIMIT;
+    if (view->border) /* is made of the whole clip */
+        return is_same(canvas, &view->canvas) ? MILL_OK : MILL_AGAIN;
     mill__rect old = overlap(canvas, &view->canvas), clip = overlap(canvas, &view->clip);
     bool shows_old_fill = !is_empty(&old) && !is_same(&old, &clip);
     bool shows_new_fill = !is_same(&old, canvas);
@@ -115,6 +117,25 @@ mill_status mill_view_resize(mill_view *view, int64_t width, int64_t height, mil
     view->resized_height = height;
     view->filter = filter;
     view->clip = view->canvas = whole;
+    return MILL_OK;
+}
+
+mill_status mill__view_border(mill_view *view, int64_t left, int64_t top, int64_t right, int64_t bottom,
+                              mill__border border)
+{
+    mill__rect canvas = view->canvas;
+    canvas.x -= view->flip ? right : left;
+    canvas.y -= top;
+    canvas.width += left + right;
+    canvas.height += top + bottom;
+    if (!is_side(canvas.width) || !is_side(canvas.height) || !is_place(canvas.x) || !is_place(canvas.y))
+        return MILL_LIMIT;
+    if (is_same(&canvas, &view->canvas))
+        return MILL_OK;
+    if (!is_same(&view->clip, &view->canvas) || view->border)
+        return MILL_AGAIN;
+    view->canvas = canvas;
+    view->border = border;
     return MILL_OK;
 }
 

@@ -129,13 +129,25 @@ def pad(rng):
     return f"pad {','.join(map(str, sides))} fill={fill}", apply
 
 
+def border(rng):
+    """Pillow has no word for these modes; torchvision passes them on to NumPy."""
+    sides, mode = [rng.randint(0, 8) for _ in range(4)], rng.choice(["edge", "reflect", "symmetric"])
+
+    def apply(picture):
+        if max(sides) >= min(picture.size):
+            raise ValueError("older releases of NumPy mirror more than once in a way of their own")
+        widths = [(sides[1], sides[3]), (sides[0], sides[2])] + [(0, 0)] * (picture.mode == "RGB")
+        return Image.fromarray(numpy.pad(numpy.asarray(picture), widths, mode))
+    return f"pad {','.join(map(str, sides))} mode={mode}", apply
+
+
 def hflip(_):
     return "hflip p=1", ImageOps.mirror
 
 
 def chain(rng):
     """Decode, up to three steps of any kind, and one that fixes the size."""
-    kinds = [resize_exact, resize_shorter, center_crop, pad, hflip]
+    kinds = [resize_exact, resize_shorter, center_crop, pad, border, hflip]
     steps = [decode(rng)] + [rng.choice(kinds)(rng) for _ in range(rng.randint(0, 3))]
     last = [resize_exact(rng)] if rng.random() < 0.6 else [center_crop(rng)]
     return steps + last + ([hflip(rng)] if rng.random() < 0.2 else [])
@@ -159,7 +171,7 @@ def run_case(mill, rng, number):
     jpegs = [random_jpeg(rng) for _ in range(IMAGES)]
     try:
         wanted = [expected(steps, data) for data in jpegs]
-    except ValueError:  # Pillow refuses sides of no length; so do we
+    except ValueError:  # such as sides of no length, which are refused here and there
         return None
     write_shard(shard, jpegs)
     done = subprocess.run([mill, "run", shard, "--pipe", text, "--out", out, "--as", "npy"],

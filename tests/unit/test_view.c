@@ -19,13 +19,15 @@ static void close_renderers(void)
 
 /* ---- steps ---- */
 
-typedef enum { CROP, RESIZE, FLIP, STEP_KINDS } step_kind;
+typedef enum { CROP, RESIZE, FLIP, BORDER, STEP_KINDS } step_kind;
 
 typedef struct step {
     step_kind kind;
     int64_t x, y, width, height;
     uint8_t fill;
     mill_filter filter;
+    int64_t sides[4]; /* of a border: left, top, right, bottom */
+    mill__border border;
 } step;
 
 /* For a picture of width x height. Crops lie inside, overlap, surround it or miss it. */
@@ -33,7 +35,15 @@ static step random_step(int64_t width, int64_t height)
 {
     step s = {.kind = (step_kind)random_between(0, STEP_KINDS - 1),
               .fill = random_one_in(2) ? 0 : (uint8_t)random_between(0, 255),
-              .filter = (mill_filter)random_between(0, 5)};
+              .filter = (mill_filter)random_between(0, 5),
+              .border = (mill__border)random_between(1, 3)};
+    if (s.kind == BORDER) {
+        for (int i = 0; i < 4; i++)
+            s.sides[i] = random_one_in(3) ? 0 : random_between(0, 25);
+        s.width = width + s.sides[0] + s.sides[2];
+        s.height = height + s.sides[1] + s.sides[3];
+        return s;
+    }
     if (s.kind == RESIZE || random_one_in(3)) {
         s.width = random_between(1, 60);
         s.height = random_between(1, 60);
@@ -55,13 +65,49 @@ static mill_status compose(mill_view *view, const step *s)
 {
     if (s->kind == CROP)
         return mill_view_crop(view, s->x, s->y, s->width, s->height, s->fill);
+    if (s->kind == BORDER)
+        return mill__view_border(view, s->sides[0], s->sides[1], s->sides[2], s->sides[3], s->border);
     return s->kind == RESIZE ? mill_view_resize(view, s->width, s->height, s->filter) : mill_view_hflip(view);
+}
+
+/* Walk from place 0 to place i, turning at the ends or staying there. */
+static int64_t walk(mill__border border, int64_t i, int64_t n)
+{
+    int64_t at = 0, pace = i < 0 ? -1 : 1;
+    bool turned = false; /* symmetric: an end counts twice */
+    for (int64_t k = 0; k != i; k += i < 0 ? -1 : 1) {
+        bool at_end = at + pace < 0 || at + pace >= n;
+        if (at_end && border == MILL__BORDER_EDGE)
+            break;
+        if (at_end && border == MILL__BORDER_SYMMETRIC && !turned) {
+            pace = -pace;
+            turned = true;
+            continue;
+        }
+        pace = at_end ? -pace : pace;
+        turned = false;
+        at += n > 1 ? pace : 0;
+    }
+    return at;
+}
+
+static picture with_border(const picture *p, const step *s)
+{
+    picture out = picture_new(s->width, s->height, p->channels);
+    for (int64_t y = 0; y < s->height; y++)
+        for (int64_t x = 0; x < s->width; x++)
+            memcpy(picture_at(&out, x, y),
+                   picture_at(p, walk(s->border, x - s->sides[0], p->width),
+                              walk(s->border, y - s->sides[1], p->height)),
+                   (size_t)p->channels);
+    return out;
 }
 
 static void apply(picture *p, const step *s)
 {
     picture next = s->kind == CROP     ? picture_crop(p, s->x, s->y, s->width, s->height, s->fill)
                    : s->kind == RESIZE ? picture_resize_library(stepwise, p, s->width, s->height, s->filter)
+                   : s->kind == BORDER ? with_border(p, s)
                                        : picture_flip(p);
     picture_free(p);
     *p = next;
@@ -134,7 +180,7 @@ static chain random_chain(void)
     size_t used = (size_t)snprintf(c.text, sizeof c.text, "%lldx%lld", (long long)width, (long long)height);
     for (int i = 0; i < c.nsteps; i++) {
         step *s = &c.steps[i];
-        static const char *const names[] = {"crop", "resize", "flip"};
+        static const char *const names[] = {"crop", "resize", "flip", "border"};
         *s = random_step(width, height);
         width = s->kind == FLIP ? width : s->width;
         height = s->kind == FLIP ? height : s->height;
