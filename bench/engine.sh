@@ -7,7 +7,7 @@ measure() {
     echo "== $1"
     "$2" >table
     cat table
-    worst=$(awk -v a="$worst" '/^worst/ { print ($NF > a) ? $NF : a }' table)
+    worst=$(awk -v a="$worst" '/^worst/ { print (($NF > a) ? $NF : a) }' table)
 }
 
 [ -x "$BUILD/bench/engine" ] || make -s -C "$SRC" BUILD="$BUILD" "$BUILD/bench/engine" >&2
