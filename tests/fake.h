@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <shardmill/shardmill.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,14 @@ typedef struct fake {
     int (*rows_of)(int shard); /* NULL: rows */
     int elements;              /* int32 of a row */
     int64_t latency_ns;        /* of a read */
+    int64_t jitter_ns;         /* up to so much more, differently for every read */
     int fail_open;             /* shard that cannot be opened, -1: none */
     int fail_read;             /* shard whose second half cannot be read, -1: none */
     int shrink;                /* shard that ends early, -1: none */
-    atomic_int opened, reading;
+    bool blocks;               /* reads of shard 0 do not return before released is set */
+    atomic_bool released;
+    atomic_int opened, reading, most_reading;
+    atomic_uint draws;
     void (*on_read)(void); /* called in every read */
 } fake;
 
@@ -74,17 +79,30 @@ static mill_status fake_open(void *user, const char *locator, void **handle, mil
     return MILL_OK;
 }
 
+static void fake_wait(fake_shard *s)
+{
+    fake *f = s->f;
+    int now = atomic_fetch_add(&f->reading, 1) + 1, most = atomic_load(&f->most_reading);
+    while (now > most && !atomic_compare_exchange_weak(&f->most_reading, &most, now))
+        continue;
+    if (f->on_read)
+        f->on_read();
+    int64_t ns = f->latency_ns;
+    if (f->jitter_ns)
+        ns += (atomic_fetch_add(&f->draws, 1) + 1) * 2654435761u % (uint64_t)f->jitter_ns;
+    if (ns)
+        fake_sleep(ns);
+    while (f->blocks && s->index == 0 && !atomic_load(&f->released))
+        fake_sleep(1000000);
+    atomic_fetch_sub(&f->reading, 1);
+}
+
 static mill_status fake_read(void *handle, uint64_t offset, void *data, size_t n, size_t *got,
                              mill_error *err)
 {
     fake_shard *s = handle;
     fake *f = s->f;
-    atomic_fetch_add(&f->reading, 1);
-    if (f->on_read)
-        f->on_read();
-    if (f->latency_ns)
-        fake_sleep(f->latency_ns);
-    atomic_fetch_sub(&f->reading, 1);
+    fake_wait(s);
     uint64_t nbytes = fake_nbytes(s);
     if (s->index == f->shrink)
         nbytes -= nbytes / 4;

@@ -144,6 +144,12 @@ static mill_status open_io(mill__engine *e, mill_error *err)
     return mill__io_open(&e->io, &config, err);
 }
 
+static void leave(void *self, int worker)
+{
+    mill__engine *e = self;
+    mill__worker_end(&e->workers[worker]);
+}
+
 static mill_status start_team(mill__engine *e, mill_error *err)
 {
     const mill__team_config config = {.ops = &mill__step_ops,
@@ -152,6 +158,7 @@ static mill_status start_team(mill__engine *e, mill_error *err)
                                       .work = &e->work,
                                       .threads = e->config.threads,
                                       .executor = e->config.executor,
+                                      .leave = mill__worker_is_bound(&e->config.job) ? leave : NULL,
                                       .trace = e->config.trace};
     return mill__team_start(&e->team, &config, err);
 }

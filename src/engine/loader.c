@@ -91,6 +91,12 @@ static mill_status start_io(mill__loader *l, mill_error *err)
     return mill__io_open(&l->io, &io, err);
 }
 
+static void leave(void *self, int worker)
+{
+    mill__loader *l = self;
+    mill__worker_end(&l->workers[worker]);
+}
+
 static mill_status start_team(mill__loader *l, mill_error *err)
 {
     const mill__engine_config *c = &l->config.engine;
@@ -100,6 +106,7 @@ static mill_status start_team(mill__loader *l, mill_error *err)
                                     .work = &l->work,
                                     .threads = c->threads,
                                     .executor = c->executor,
+                                    .leave = mill__worker_is_bound(&c->job) ? leave : NULL,
                                     .trace = c->trace};
     return mill__team_start(&l->team, &team, err);
 }

@@ -246,6 +246,14 @@ static void loop(mill__team *t, int worker)
 
 /* ---- the driver's side ---- */
 
+/* A runtime gives a driver the same threads again. */
+static void leave(mill__team *t)
+{
+    int threads = t->threads;
+#pragma omp parallel num_threads(threads) default(none) firstprivate(t) if (threads > 1)
+    t->leave(t->self, omp_get_thread_num());
+}
+
 static void serve(mill__team *t)
 {
     int threads = t->threads;
@@ -276,6 +284,8 @@ static void serve(mill__team *t)
         pthread_mutex_lock(t->lock);
     }
     pthread_mutex_unlock(t->lock);
+    if (t->leave && t->regions)
+        leave(t);
 }
 
 /* Drivers are parked and used again, never ended: libomp crashes when a thread that ran tasks has exited.
@@ -388,6 +398,7 @@ mill_status mill__team_start(mill__team *t, const mill__team_config *config, mil
     t->work = config->work;
     t->threads = config->threads;
     t->executor = config->executor;
+    t->leave = config->leave;
     t->trace = config->trace;
     t->walked_end = &t->walked;
     t->feeding = calloc((size_t)t->threads, sizeof *t->feeding);

@@ -33,6 +33,8 @@ typedef struct mill__team_config {
     pthread_cond_t *work;  /* the owner signals it when a unit can be claimed, or all are */
     int threads;
     const char *executor; /* "tasks" or "loop" */
+    /* Called on each thread that has worked when all is done, lock not held; NULL: nothing to end there. */
+    void (*leave)(void *self, int worker);
     struct mill__trace *trace;
 } mill__team_config;
 
@@ -44,6 +46,7 @@ typedef struct mill__team {
     pthread_cond_t *work;
     int threads;
     const char *executor;
+    void (*leave)(void *self, int worker);
     struct mill__trace *trace;
     int pending, running, away, calls, burst; /* see team.c */
     int64_t regions;                          /* times the parallel region was entered */

@@ -11,6 +11,14 @@ void mill__worker_init(mill__worker *worker, const mill__job *job)
     *worker = (mill__worker){.job = job};
 }
 
+bool mill__worker_is_bound(const mill__job *job)
+{
+    for (int i = 0; i < job->plan->nstages; i++)
+        if (job->plan->stages[i].ops->stop)
+            return true;
+    return false;
+}
+
 void mill__worker_end(mill__worker *worker)
 {
     const mill__plan *plan = worker->job ? worker->job->plan : NULL;

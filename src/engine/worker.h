@@ -34,6 +34,8 @@ typedef struct mill__worker {
 
 void mill__worker_init(mill__worker *worker, const mill__job *job); /* allocates nothing */
 void mill__worker_end(mill__worker *worker);
+/* Some transform keeps a state for each thread, which must be ended on that thread. */
+bool mill__worker_is_bound(const mill__job *job);
 
 /* Transform rows [begin, end) of batch, shard number shard. A bad sample gets status and error, its tensor
  * zeros. */

@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# ThreadSanitizer over the engine, both executors. Archer, which comes with LLVM's OpenMP runtime and is loaded
+# by it, tells ThreadSanitizer of tasks and barriers; without it every report would be false. gcc's
+# ThreadSanitizer knows nothing of libgomp. See docs/design.md.
+set -eu
+command -v clang >/dev/null || { echo "skip: no clang"; exit 77; }
+ls /usr/lib/llvm-*/lib/libarcher.so >/dev/null 2>&1 || { echo "skip: no libarcher"; exit 77; }
+make -s -j2 -C "$SRC" CC=clang SAN=thread CFLAGS="-O1 -g" DEPS=no BUILD="$PWD/tsan" \
+    "$PWD/tsan/tests/test_engine" "$PWD/tsan/tests/test_engine_life" >build.log 2>&1 || {
+    cat build.log
+    echo "skip: no build with ThreadSanitizer"
+    exit 77
+}
+export TSAN_OPTIONS="ignore_noninstrumented_modules=1 exitcode=66 die_after_fork=0"
+export ARCHER_OPTIONS=verbose=1 OMP_TOOL=enabled CK_DEFAULT_TIMEOUT=120
+failed=0
+check() {
+    if ! env CK_RUN_CASE="$2" "tsan/tests/$1" >"$1.log" 2>&1 || grep -q "WARNING: ThreadSanitizer" "$1.log"; then
+        head -n 100 "$1.log"
+        failed=1
+    fi
+}
+check test_engine quick
+grep -q "Archer detected" test_engine.log || { echo "skip: Archer was not loaded"; exit 77; }
+check test_engine_life life
+exit $failed
