@@ -118,7 +118,7 @@ $(UNIT_TESTS): $(BUILD)/tests/%: tests/unit/%.c $(LIB_A)
 	$(call say,TEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(INC) -Itests -fopenmp $< $(LDFLAGS) $(LIB_A) $(LIBS) \
-	  $$($(PKG_CONFIG) --cflags --libs check) -ldl -o $@
+	  $$($(PKG_CONFIG) --cflags --libs check) $(OWN_LIBS) -ldl -o $@
 
 $(BENCHES): $(BUILD)/bench/%: bench/%.c $(LIB_A)
 	$(call say,BENCH,$<)
@@ -128,7 +128,11 @@ $(BENCHES): $(BUILD)/bench/%: bench/%.c $(LIB_A)
 $(EXAMPLES): $(BUILD)/examples/%: examples/%.c $(LIB_A)
 	$(call say,EXAMPLE,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Iinclude -fopenmp $< $(LDFLAGS) $(LIB_A) $(LIBS) -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -Iinclude -fopenmp $< $(LDFLAGS) $(LIB_A) $(LIBS) $(OWN_LIBS) -o $@
+
+# What stands for a host program has a BLAS of its own.
+$(BUILD)/examples/train_softmax $(BUILD)/tests/test_loader_host: OWN_LIBS = $$($(PKG_CONFIG) --cflags --libs openblas)
+$(EXAMPLES): | $(BUILD)/.deps-check
 
 # The generator of photograph-like data sets stands alone, but for libjpeg.
 $(SYNTH): data/synth.c
