@@ -17,7 +17,8 @@ peak_of() { # command and arguments; prints its peak in KiB
 }
 
 for threads in 2 8; do
-    note "2 GB of tensors, $threads threads" "$(OMP_NUM_THREADS=$threads peak_of "$BUILD/bench/memory" $BUDGET)"
+    peak=$(OMP_NUM_THREADS=$threads peak_of "$BUILD/bench/memory" $BUDGET)
+    note "2 GB of tensors, $threads threads" "$peak"
 done
 
 set -- "$SRC"/data/demo/train-*.tar
@@ -33,8 +34,9 @@ if [ -x "${MILL:-}" ] && [ -f "$1" ]; then
         round=$((round + 1))
     done
     for as in npy tar; do
-        note "$((made / 1048576)) MB of photographs to $as" "$(peak_of "$MILL" run "links/*.tar" --out "out-$as" \
-            --pipe "decode | resize 48" --as $as --memory ${BUDGET}M --threads 2)"
+        peak=$(peak_of "$MILL" run "links/*.tar" --pipe "decode | resize 48x48" --out "out-$as" --as $as \
+            --memory ${BUDGET}M --threads 2)
+        note "$((made / 1048576)) MB of photographs to $as" "$peak"
         rm -rf "out-$as"
     done
 else

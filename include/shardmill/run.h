@@ -127,8 +127,8 @@ MILL_API mill_status mill_inspect(const char *spec, const mill_inspect_options *
 /* ---- threads ---- */
 
 /* How the number of compute threads comes about: the least of what OpenMP grants the calling thread
- * (OMP_NUM_THREADS, OMP_THREAD_LIMIT), the affinity mask and the cgroup CPU quota (rounded up), or requested
- * when that is > 0. 0 in a field: no such limit. */
+ * (OMP_NUM_THREADS, OMP_THREAD_LIMIT), the affinity mask, the cgroup CPU quota (rounded up) and
+ * SLURM_CPUS_PER_TASK, or requested when that is > 0. 0 in a field: no such limit. */
 typedef struct mill_threads_info {
     int requested, openmp, affinity, quota, chosen;
     char reason[200]; /* one sentence for people */

@@ -39,6 +39,9 @@ mill_threads_info mill_threads(int requested)
     if (smaller(info.chosen, info.quota) != info.chosen)
         limit = "the cgroup CPU quota";
     info.chosen = smaller(info.chosen, info.quota);
+    if (smaller(info.chosen, mill__slurm_cpus()) != info.chosen)
+        limit = "SLURM_CPUS_PER_TASK";
+    info.chosen = smaller(info.chosen, mill__slurm_cpus());
     if (info.requested) {
         info.chosen = info.requested;
         limit = "the request";

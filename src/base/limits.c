@@ -158,6 +158,15 @@ int mill__quota_cpus(void)
     return mill__quota_cpus_at("");
 }
 
+/* Where Slurm confines tasks, the affinity mask or the cgroup tells; where it does not, this alone does. */
+int mill__slurm_cpus(void)
+{
+    const char *text = getenv("SLURM_CPUS_PER_TASK");
+    char *end = NULL;
+    long n = text ? strtol(text, &end, 10) : 0;
+    return text && end != text && !*end && n > 0 && n <= 1 << 16 ? (int)n : 0;
+}
+
 uint64_t mill__memory_nbytes(void)
 {
     uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);

@@ -7,6 +7,7 @@
 
 int mill__affinity_cpus(void);      /* CPUs in the affinity mask of the process's main thread; >= 1 */
 int mill__quota_cpus(void);         /* cgroup CPU quota rounded up; 0: none. Walks up to the root cgroup */
+int mill__slurm_cpus(void);         /* what Slurm gave the task, if it says so; 0: nothing said */
 uint64_t mill__memory_nbytes(void); /* physical memory or the cgroup's limit, the lesser */
 /* The same with the places to read given (tests): root is put before /proc/self/cgroup and /sys/fs/cgroup/...
  */

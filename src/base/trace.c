@@ -41,6 +41,7 @@ mill_status mill__trace_open(mill__trace **trace, const char *path, mill_error *
     t->begin_ns = mill__now_ns();
     t->first = true;
     fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[", t->file);
+    mill__trace_thread(t, "main");
     return MILL_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <shardmill/types.h>
 
 typedef struct mill__trace mill__trace;
+/* The calling thread is named "main" in it. */
 mill_status mill__trace_open(mill__trace **trace, const char *path, mill_error *err);
 int64_t mill__trace_now(const mill__trace *trace); /* 0 for NULL */
 /* Something of this thread that began at begin_ns and ends now. args are "name":value pairs of a JSON object

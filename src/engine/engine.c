@@ -281,6 +281,7 @@ mill_status mill__engine_next(mill__engine *e, mill__batch **batch, int timeout_
     }
     if (slot) {
         slot->batch.state = MILL__BATCH_HELD;
+        mill__trace_counter(e->config.trace, "batches waiting", --e->complete);
         slot->shard->delivered++;
         slot->shard->last_delivered = slot->batch.last;
         *batch = &slot->batch;

@@ -121,7 +121,7 @@ struct mill__engine {
 
     /* output */
     mill__slot *slots;
-    int nslots, free_slots;
+    int nslots, free_slots, complete;
     size_t limit; /* shards to deliver: all, or fewer after stop_after */
 
     /* compute */

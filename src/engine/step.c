@@ -369,6 +369,7 @@ static void check_complete(mill__engine *e, mill__slot *slot)
     if (!slot->batch.closed || slot->batch.pending || slot->batch.state != MILL__BATCH_FILLING)
         return;
     slot->batch.state = MILL__BATCH_COMPLETE;
+    mill__trace_counter(e->config.trace, "batches waiting", ++e->complete);
     pthread_cond_signal(&e->out);
 }
 

@@ -20,6 +20,7 @@
 #include <omp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -246,6 +247,32 @@ static void loop(mill__team *t, int worker)
 
 /* ---- the driver's side ---- */
 
+static void name_thread(mill__team *t)
+{
+    int worker = omp_get_thread_num();
+    char name[32];
+    if (!t->trace || t->named[worker])
+        return;
+    t->named[worker] = true;
+    snprintf(name, sizeof name, "compute %d", worker);
+    mill__trace_thread(t->trace, name);
+}
+
+static void work_by_tasks(mill__team *t)
+{
+    name_thread(t);
+    if (omp_get_num_threads() > 1)
+        enter(t);
+    else /* OMP_THREAD_LIMIT: a team of one runs tasks where they are made */
+        loop(t, 0);
+}
+
+static void work_by_loop(mill__team *t)
+{
+    name_thread(t);
+    loop(t, omp_get_thread_num());
+}
+
 /* A runtime gives a driver the same threads again. */
 static void leave(mill__team *t)
 {
@@ -261,7 +288,6 @@ static void serve(mill__team *t)
     if (kmp_set_blocktime)
         kmp_set_blocktime(0); /* of this driver's team alone */
     omp_set_dynamic(0);
-    mill__trace_thread(t->trace, "driver");
     pthread_mutex_lock(t->lock);
     while (!t->ops->all_claimed(t->self)) {
         if (!t->ops->can_claim(t->self)) {
@@ -273,13 +299,10 @@ static void serve(mill__team *t)
         pthread_mutex_unlock(t->lock);
         if (tasks) {
 #pragma omp parallel num_threads(threads) default(none) firstprivate(t)
-            if (omp_get_num_threads() > 1)
-                enter(t);
-            else /* OMP_THREAD_LIMIT: a team of one runs tasks where they are made */
-                loop(t, 0);
+            work_by_tasks(t);
         } else {
 #pragma omp parallel num_threads(threads) default(none) firstprivate(t) if (threads > 1)
-            loop(t, omp_get_thread_num());
+            work_by_loop(t);
         }
         pthread_mutex_lock(t->lock);
     }
@@ -307,6 +330,7 @@ static struct {
 static void *drive(void *arg)
 {
     driver *d = arg;
+    pthread_setname_np(pthread_self(), "mill-compute"); /* its team inherits it */
     pthread_mutex_lock(&drivers.lock);
     for (;;) {
         while (!d->job)
@@ -402,7 +426,8 @@ mill_status mill__team_start(mill__team *t, const mill__team_config *config, mil
     t->trace = config->trace;
     t->walked_end = &t->walked;
     t->feeding = calloc((size_t)t->threads, sizeof *t->feeding);
-    if (!t->feeding)
+    t->named = calloc((size_t)t->threads, sizeof *t->named);
+    if (!t->feeding || !t->named)
         return mill__no_memory(err, (size_t)t->threads, "compute threads");
     return start(t, err);
 }
@@ -414,5 +439,6 @@ void mill__team_end(mill__team *t)
         pthread_cond_wait(&drivers.idle, &drivers.lock);
     pthread_mutex_unlock(&drivers.lock);
     free(t->feeding);
-    t->feeding = NULL;
+    free(t->named);
+    t->feeding = t->named = NULL;
 }

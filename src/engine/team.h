@@ -52,6 +52,7 @@ typedef struct mill__team {
     int64_t regions;                          /* times the parallel region was entered */
     mill__unit *walked, **walked_end;         /* loop executor: units with chunks to give out */
     bool *feeding;                            /* one a thread: inside feed() */
+    bool *named;                              /* one a thread: the trace knows its name */
     bool serving;                             /* a driver works for this team */
 } mill__team;
 
