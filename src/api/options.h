@@ -7,7 +7,7 @@
 #include <shardmill/run.h>
 
 /* Copies options (NULL: none), checks them, fills defaults. */
-mill_status mill__options_fill(mill_options *filled, const mill_options *options, mill_error *err);
+mill_status mill__options_fill(mill_options *o, const mill_options *options, mill_error *err);
 /* What the engine takes from them; plan, shards, sinks' wishes are the caller's to add. */
 void mill__options_engine(const mill_options *options, mill__engine_config *config);
 /* The shards that spec names, with the extensions of all built-in formats. */

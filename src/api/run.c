@@ -10,28 +10,28 @@
 
 /* ---- outputs ---- */
 
-static mill_status find_output(mill__run *r, size_t shard, mill__output **found, mill_error *err)
+/* NULL: *status says why it cannot be. */
+static mill__output *find_output(mill__run *r, size_t shard, mill_status *status, mill_error *err)
 {
     for (mill__output *o = r->outputs; o; o = o->next)
-        if (o->shard == shard) {
-            *found = o;
-            return MILL_OK;
-        }
+        if (o->shard == shard)
+            return o;
     mill__output *o = calloc(1, sizeof *o);
-    if (!o)
-        return mill__no_memory(err, sizeof *o, "an output shard");
+    if (!o) {
+        *status = mill__no_memory(err, sizeof *o, "an output shard");
+        return NULL;
+    }
     o->shard = shard;
     const char *name = r->shards[shard].name;
-    mill_status status = r->manifest ? mill__manifest_redo(r->manifest, name, err) : MILL_OK;
-    if (!status)
-        status = r->sink->begin(&r->sink_config, name, &o->writer, err);
-    if (status) {
+    *status = r->manifest ? mill__manifest_redo(r->manifest, name, err) : MILL_OK;
+    if (!*status)
+        *status = r->sink->begin(&r->sink_config, name, &o->writer, err);
+    if (*status) {
         free(o);
-        return status;
+        return NULL;
     }
     o->next = r->outputs;
-    *found = r->outputs = o;
-    return MILL_OK;
+    return r->outputs = o;
 }
 
 /* What was made of a shard that did not come to its end is thrown away, and does not count. */
@@ -205,9 +205,9 @@ static mill_status take_batch(mill__run *r, const mill__batch *batch, mill_error
         return MILL_OK; /* not wanted any more */
     if (batch->kept)
         return take_kept(r, batch, err);
-    mill__output *o = NULL;
-    mill_status status = find_output(r, batch->shard, &o, err);
-    if (status)
+    mill_status status = MILL_OK;
+    mill__output *o = find_output(r, batch->shard, &status, err);
+    if (!o)
         return status;
     size_t before = o->issues.n;
     if (!mill__issues_add_batch(&o->issues, batch, r->shards[batch->shard].locator))
