@@ -131,10 +131,10 @@ static void fill_nearest(mill__coefficients *c)
 
 /* One block: real numbers for a window, bounds, weights. A little more than asked for is taken, so that the
  * next sizes fit too. */
-static mill_status take_memory(mill__coefficients *c, uint64_t limit_nbytes, double **real, mill_error *err)
+static mill_status take_memory(mill__coefficients *c, uint64_t limit_nbytes, mill_error *err)
 {
     uint64_t line = 2 * sizeof *c->bounds + 2 * c->taps * sizeof *c->weights, nbytes;
-    uint64_t window_nbytes = c->taps * sizeof **real;
+    uint64_t window_nbytes = c->taps * sizeof(double);
     if (__builtin_mul_overflow(line, (uint64_t)c->out, &nbytes) ||
         __builtin_add_overflow(nbytes, window_nbytes, &nbytes) || nbytes > limit_nbytes)
         return mill_fail(
@@ -152,8 +152,7 @@ static mill_status take_memory(mill__coefficients *c, uint64_t limit_nbytes, dou
             return mill__no_memory(err, (size_t)wanted, "resize weights");
         c->nbytes = wanted;
     }
-    *real = c->memory;
-    c->bounds = (int32_t *)(*real + c->taps);
+    c->bounds = (int32_t *)((double *)c->memory + c->taps);
     c->weights = (int16_t *)(c->bounds + 2 * c->out);
     memset(c->weights, 0, (size_t)c->out * 2 * c->taps * sizeof *c->weights);
     return MILL_OK;
@@ -166,13 +165,12 @@ mill_status mill__coefficients_make(mill__coefficients *c, int64_t in, int64_t o
         .in = in, .out = out, .filter = filter, .longest = 1, .memory = c->memory, .nbytes = c->nbytes};
     double scale = (double)in / (double)out, stretch = scale < 1.0 ? 1.0 : scale;
     double support = filters[filter].support * stretch, inverse = 1.0 / stretch;
-    double *real = NULL;
     for (int64_t i = 0; i < out && filter != MILL_NEAREST; i++) {
         size_t count = (size_t)window_of(i, in, scale, support).count;
         c->longest = count > c->longest ? count : c->longest;
     }
     c->taps = (c->longest + MILL__RESAMPLE_GROUP - 1) / MILL__RESAMPLE_GROUP * MILL__RESAMPLE_GROUP;
-    mill_status status = take_memory(c, limit_nbytes, &real, err);
+    mill_status status = take_memory(c, limit_nbytes, err);
     if (status) {
         mill__coefficients_free(c);
         return status;
@@ -181,7 +179,7 @@ mill_status mill__coefficients_make(mill__coefficients *c, int64_t in, int64_t o
         fill_nearest(c);
     for (int64_t i = 0; i < out && filter != MILL_NEAREST; i++) {
         window w = window_of(i, in, scale, support);
-        fill_window(c, i, &w, inverse, real);
+        fill_window(c, i, &w, inverse, c->memory);
     }
     return MILL_OK;
 }

@@ -108,7 +108,7 @@ START_TEST(a_warm_worker_allocates_nothing)
     ck_assert_int_eq(mill__batch_open(&batch, IMAGES), MILL_OK);
     batch.slab = calloc(IMAGES, plan.row_nbytes);
     add_images(&batch, files);
-    for (int round = 0; round < 3; round++) /* weights are made anew for each size: memory finds its size */
+    for (int round = 0; round < 8; round++) /* weights are made anew for each size: memory finds its size */
         mill__worker_rows(&worker, &batch, 0, IMAGES);
     long before = allocations;
     mill__worker_rows(&worker, &batch, 0, IMAGES);
