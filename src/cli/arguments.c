@@ -76,7 +76,7 @@ void cli_choices(const cli_option *o, char *text, size_t nbytes)
 {
     mill_format_info info;
     text[0] = 0;
-    if (o->kind == CLI_CHOICE)
+    if (o->kind == CLI_CHOICE || o->kind == CLI_MAYBE)
         snprintf(text, nbytes, "%s", o->choices);
     for (int i = 0, n = 0; o->kind == CLI_NAME && mill_format_at(i, &info); i++)
         if (!strcmp(info.kind, o->choices) && (size_t)n < nbytes)
@@ -113,6 +113,19 @@ static int take_count(const reading *r, const cli_option *o, const char *text, i
     return bad_value(r, o, text, expected);
 }
 
+static int take_number(const reading *r, const cli_option *o, const char *text, double *value)
+{
+    char *end, expected[80];
+    double n = strtod(text, &end);
+    if (text[0] >= '0' && text[0] <= '9' && !*end && !strchr(text, 'x') && n >= (double)o->min &&
+        n <= (double)o->max) {
+        *value = n;
+        return CLI_OK;
+    }
+    snprintf(expected, sizeof expected, "a number from %lld to %lld", (long long)o->min, (long long)o->max);
+    return bad_value(r, o, text, expected);
+}
+
 static int take_budget(const reading *r, const cli_option *o, const char *text, cli_budget *budget)
 {
     static const char expected[] = "a number of bad samples such as 10, or a share of them such as 0.5%";
@@ -143,6 +156,7 @@ static int take_value(const reading *r, const cli_option *o, const char *text)
         *(bool *)value = true;
         return CLI_OK;
     case CLI_CHOICE:
+    case CLI_MAYBE:
     case CLI_NAME:
         return take_choice(r, o, text, value);
     case CLI_TEXT:
@@ -150,6 +164,8 @@ static int take_value(const reading *r, const cli_option *o, const char *text)
         return CLI_OK;
     case CLI_COUNT:
         return take_count(r, o, text, value);
+    case CLI_NUMBER:
+        return take_number(r, o, text, value);
     case CLI_SIZE:
         return cli_size_parse(text, value) ? CLI_OK
                                            : bad_value(r, o, text, "a size such as 64M, 1.5GiB or 200MB");
@@ -161,12 +177,24 @@ static int take_value(const reading *r, const cli_option *o, const char *text)
 
 /* ---- words ---- */
 
+/* The next word is its value only if it can be one: it may as well be an operand. */
+static int take_maybe(reading *r, const cli_option *o)
+{
+    void *value = r->args + o->offset;
+    if (r->at + 1 < r->nwords && is_choice(o->choices, r->words[r->at + 1]))
+        return take_value(r, o, r->words[++r->at]);
+    *(const char **)value = "";
+    return CLI_OK;
+}
+
 static int take_option(reading *r, const cli_option *o, const char *word, const char *attached)
 {
     if (o->kind == CLI_FLAG && attached)
         return cli_usage(r->command, "--%s takes no value, so \"%s\" is too much", o->name, word);
     if (o->kind == CLI_FLAG)
         return take_value(r, o, NULL);
+    if (o->kind == CLI_MAYBE && !attached)
+        return take_maybe(r, o);
     if (!attached && r->at + 1 >= r->nwords)
         return cli_usage(r->command, "%s needs a value: %s", word, o->value);
     return take_value(r, o, attached ? attached : r->words[++r->at]);

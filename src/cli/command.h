@@ -9,7 +9,9 @@
 
 #define CLI_COMMANDS(X)                                                                                      \
     X(run)                                                                                                   \
+    X(load)                                                                                                  \
     X(inspect)                                                                                               \
+    X(index)                                                                                                 \
     X(transforms)                                                                                            \
     X(formats)
 
@@ -29,8 +31,10 @@ typedef enum cli_kind {
     CLI_FLAG,   /* bool */
     CLI_TEXT,   /* const char * */
     CLI_CHOICE, /* const char *, one of choices */
+    CLI_MAYBE,  /* likewise, or "" when it is given without a value */
     CLI_NAME,   /* const char *, one of what is built in; choices: its kind, see mill_format_info */
     CLI_COUNT,  /* int64_t, min to max */
+    CLI_NUMBER, /* double, min to max */
     CLI_SIZE,   /* uint64_t, bytes: 64M, 1.5GiB */
     CLI_BUDGET  /* cli_budget: 10 or 0.5% */
 } cli_kind;
@@ -47,7 +51,7 @@ typedef struct cli_option {
     size_t offset;        /* of what it fills in the command's struct of arguments */
     const char *value;    /* what stands for its value in --help: "FILE" */
     const char *choices;  /* "fail|skip|substitute" */
-    const char *fallback; /* shown in --help; the zeroed struct of arguments must mean it */
+    const char *fallback; /* shown in --help; the struct of arguments must mean it when it is not given */
     int64_t min, max;
     const char *help;
 } cli_option;
@@ -68,7 +72,8 @@ typedef struct cli_command {
     const cli_option *options;
     int noptions;
     size_t args_nbytes;
-    int (*main)(void *args); /* answers an exit code */
+    void (*defaults)(void *args); /* where zeros do not mean them; NULL: they do */
+    int (*main)(void *args);      /* answers an exit code */
 } cli_command;
 
 #define CLI_DECLARE(name) extern const cli_command cli_##name;

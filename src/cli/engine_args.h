@@ -23,19 +23,6 @@ typedef struct cli_engine_args {
      .max = 4096,                                                                                            \
      .fallback = "what OpenMP, the affinity mask and the cgroup allow",                                      \
      .help = "compute threads"},                                                                             \
-        {.name = "memory",                                                                                   \
-         .kind = CLI_SIZE,                                                                                   \
-         .offset = offsetof(args, engine.memory),                                                            \
-         .value = "SIZE",                                                                                    \
-         .fallback = "a quarter of the memory, at most 2G",                                                  \
-         .help = "never use more for data than this, e.g. 256M"},                                            \
-        {.name = "format",                                                                                   \
-         .kind = CLI_NAME,                                                                                   \
-         .choices = "shard format",                                                                          \
-         .offset = offsetof(args, engine.format),                                                            \
-         .value = "NAME",                                                                                    \
-         .fallback = "by extension",                                                                         \
-         .help = "shard format"},                                                                            \
         {.name = "io",                                                                                       \
          .kind = CLI_CHOICE,                                                                                 \
          .offset = offsetof(args, engine.io),                                                                \
@@ -43,14 +30,6 @@ typedef struct cli_engine_args {
          .choices = "auto|uring|threads",                                                                    \
          .fallback = "auto",                                                                                 \
          .help = "how to read"},                                                                             \
-        {.name = "io-depth",                                                                                 \
-         .kind = CLI_COUNT,                                                                                  \
-         .offset = offsetof(args, engine.depth),                                                             \
-         .value = "N",                                                                                       \
-         .min = 1,                                                                                           \
-         .max = 1024,                                                                                        \
-         .fallback = "8",                                                                                    \
-         .help = "reads in flight"},                                                                         \
         {.name = "executor",                                                                                 \
          .kind = CLI_CHOICE,                                                                                 \
          .offset = offsetof(args, engine.executor),                                                          \
@@ -63,11 +42,36 @@ typedef struct cli_engine_args {
          .offset = offsetof(args, engine.trace),                                                             \
          .value = "FILE",                                                                                    \
          .help = "write what each thread did and when, for ui.perfetto.dev or chrome://tracing"},            \
+        CLI_SHARD_OPTIONS(args)
+
+/* Those that have a meaning also where nothing is computed. */
+#define CLI_SHARD_OPTIONS(args)                                                                              \
+    {.name = "memory",                                                                                       \
+     .kind = CLI_SIZE,                                                                                       \
+     .offset = offsetof(args, engine.memory),                                                                \
+     .value = "SIZE",                                                                                        \
+     .fallback = "a quarter of the memory, at most 2G",                                                      \
+     .help = "never use more for data than this, e.g. 256M"},                                                \
+        {.name = "format",                                                                                   \
+         .kind = CLI_NAME,                                                                                   \
+         .choices = "shard format",                                                                          \
+         .offset = offsetof(args, engine.format),                                                            \
+         .value = "NAME",                                                                                    \
+         .fallback = "by extension",                                                                         \
+         .help = "shard format"},                                                                            \
+        {.name = "io-depth",                                                                                 \
+         .kind = CLI_COUNT,                                                                                  \
+         .offset = offsetof(args, engine.depth),                                                             \
+         .value = "N",                                                                                       \
+         .min = 1,                                                                                           \
+         .max = 1024,                                                                                        \
+         .fallback = "8",                                                                                    \
+         .help = "reads in flight"},                                                                         \
         {.name = "verbose",                                                                                  \
          .letter = 'v',                                                                                      \
          .kind = CLI_FLAG,                                                                                   \
          .offset = offsetof(args, engine.verbose),                                                           \
-         .help = "say which threads, I/O and memory were chosen and why"},                                   \
+         .help = "say which threads, I/O and memory were chosen and why; show all issues"},                  \
     {                                                                                                        \
         .name = "quiet", .letter = 'q', .kind = CLI_FLAG, .offset = offsetof(args, engine.quiet),            \
         .help = "no progress and no summary, errors only"                                                    \

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "issues.h"
 #include "json.h"
+#include "screen.h"
 #include "text.h"
 #include <inttypes.h>
+
+#define LINES_MOST 20 /* issues shown on standard error */
 
 const char *cli_severity(mill_severity severity)
 {
@@ -43,4 +46,21 @@ void cli_issue_json(FILE *file, const mill_issue *issue)
     cli_json_text(&json, "kind", issue->kind);
     cli_json_text(&json, "reason", issue->reason);
     cli_json_end(&json);
+}
+
+void cli_issue_log_add(cli_issue_log *log, const mill_issue *issue)
+{
+    log->n++;
+    if (log->json) {
+        cli_issue_json(stdout, issue);
+    } else if (!log->quiet && (log->verbose || log->n <= LINES_MOST)) {
+        cli_word(issue->severity == MILL_ERROR ? CLI_SAY_ERROR : CLI_SAY_WARNING);
+        cli_issue_print(stderr, issue);
+    }
+}
+
+void cli_issue_log_end(const cli_issue_log *log)
+{
+    if (!log->json && !log->quiet && !log->verbose && log->n > LINES_MOST)
+        cli_warn(CLI_SAY_NOTE, "%" PRId64 " more issues are not shown; -v shows them", log->n - LINES_MOST);
 }

@@ -11,6 +11,16 @@
 void cli_issue_print(FILE *file, const mill_issue *issue);
 /* One JSON object of type "issue". */
 void cli_issue_json(FILE *file, const mill_issue *issue);
+
+/* Issues as they come: JSON lines, or lines on standard error, the first few unless verbose. */
+typedef struct cli_issue_log {
+    bool json, quiet, verbose;
+    int64_t n; /* shown or not */
+} cli_issue_log;
+
+void cli_issue_log_add(cli_issue_log *log, const mill_issue *issue);
+void cli_issue_log_end(const cli_issue_log *log); /* how many were not shown */
+
 const char *cli_severity(mill_severity severity);
 
 #endif

@@ -60,6 +60,8 @@ static int run_command(const cli_command *command, int nwords, char **words)
         cli_warn(CLI_SAY_ERROR, "out of memory");
         return CLI_SYSTEM;
     }
+    if (command->defaults)
+        command->defaults(args);
     bool wants_help;
     int code = cli_parse(command, nwords, words, args, &wants_help);
     if (!code && wants_help)

@@ -4,6 +4,7 @@
 #include "engine_args.h"
 #include "issues.h"
 #include "outcome.h"
+#include "pipe.h"
 #include "progress.h"
 #include "screen.h"
 #include "signals.h"
@@ -188,8 +189,7 @@ static int check(const run_args *a)
     bool null = a->sink && !strcmp(a->sink, "null");
     if (!null && !(a->out && a->out[0]))
         return cli_usage(&cli_run, "run needs --out DIR, the folder to write into");
-    bool fails = !a->on_error || !strcmp(a->on_error, "fail");
-    if (fails && (a->max_errors.count || a->max_errors.fraction > 0))
+    if (cli_policy(a->on_error) == MILL_POLICY_FAIL && (a->max_errors.count || a->max_errors.fraction > 0))
         return cli_usage(&cli_run, "--max-errors needs --on-error skip or --on-error substitute");
     return CLI_OK;
 }
@@ -200,7 +200,7 @@ static int fill(running *r, mill_options *o)
     *o = mill_options_default();
     o->seed = (uint64_t)a->seed;
     o->epoch = (uint64_t)a->epoch;
-    o->policy = policy(a);
+    o->policy = cli_policy(a->on_error);
     o->max_errors = a->max_errors.count;
     o->max_errors_fraction = a->max_errors.fraction;
     o->max_pixels = (uint64_t)a->max_pixels;
@@ -288,7 +288,6 @@ static int finish(running *r, mill_status status, const mill_error *err, const m
 
 static int process(running *r, const mill_options *o, mill_pipeline *pipeline)
 {
-    const char *text = mill_pipeline_text(pipeline);
     mill_error err = {.offset = MILL_NO_OFFSET};
     mill_stats stats = {0};
     char *spec = cli_spec_join(&r->args->operands);
@@ -297,9 +296,7 @@ static int process(running *r, const mill_options *o, mill_pipeline *pipeline)
         return CLI_SYSTEM;
     }
     if (r->args->engine.verbose) {
-        fputs("shardmill: pipeline: ", stderr);
-        cli_plain(stderr, text && text[0] ? text : "none; samples stay as they are");
-        fputc('\n', stderr);
+        cli_pipe_explain(pipeline);
         cli_engine_explain(&r->args->engine, NULL);
     }
     cli_progress_begin(&r->progress, r->args->engine.quiet ? CLI_PROGRESS_NONE
@@ -312,34 +309,15 @@ static int process(running *r, const mill_options *o, mill_pipeline *pipeline)
     return finish(r, status, &err, &stats);
 }
 
-/* Show the place that the parser's message begins with. */
-static void point_at(const char *pipe, const mill_error *err)
-{
-    int column;
-    if (sscanf(err->message, "column %d:", &column) != 1 || column < 1 || strpbrk(pipe, "\n\t"))
-        return;
-    fputs("    ", stderr);
-    cli_plain(stderr, pipe);
-    fprintf(stderr, "\n    %*s\n", column, "^");
-}
-
 static int run_main(void *args)
 {
     const run_args *a = args;
     running r = {.args = a};
     mill_options o;
-    mill_error err = {.offset = MILL_NO_OFFSET};
+    mill_pipeline *pipeline = NULL;
     int code = check(a);
     code = code ? code : fill(&r, &o);
-    if (code)
-        return code;
-    mill_pipeline *pipeline = mill_pipeline_new();
-    mill_status status = pipeline ? mill_pipeline_parse(pipeline, a->pipe, &err) : MILL_NO_MEMORY;
-    if (status) {
-        cli_outcome_print(status, &err);
-        point_at(a->pipe, &err);
-        code = cli_outcome_code(status, &err);
-    }
+    code = code ? code : cli_pipe_open(&pipeline, a->pipe);
     code = code ? code : open_report(&r);
     code = code ? code : process(&r, &o, pipeline);
     mill_pipeline_free(pipeline);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Help, lists and the man page: complete, alike, on standard output, and with examples that work.
 . "$SRC/tests/cli/common.sh"
+export XDG_CACHE_HOME=$PWD/cache
 
 expect 0 "$MILL" --version
 grep -qx 'shardmill [0-9]*\.[0-9]*\.[0-9]*' stdout || fail "--version says $(cat stdout)"
@@ -35,7 +36,7 @@ for command in $commands; do
     example=$(sed -n '/^example:/,$p' help | tail -n +2)
     [ -n "$example" ] || fail "$command --help has no example"
     case $command in
-    run | inspect) [ -n "$photos" ] || continue ;;
+    run | load | inspect | index) [ -n "$photos" ] || continue ;;
     esac
     (PATH=$(dirname "$MILL"):$PATH && eval "$example") >example.out 2>&1 ||
         fail "the example of $command: $example: $(head -c 600 example.out)"
@@ -43,7 +44,7 @@ done
 # ... and what the man page names exists
 for option in $(grep -o 'Fl Fl [a-z-]*' "$SRC/docs/shardmill.1" | sed 's/Fl Fl //' | sort -u); do
     case $option in help | version) continue ;; esac
-    cat <("$MILL" run --help) <("$MILL" inspect --help) | grep -q -- "--$option\\b" || fail "there is no --$option"
+    for command in $commands; do "$MILL" "$command" --help; done | grep -q -- "--$option\\b" || fail "there is no --$option"
 done
 if command -v groff >/dev/null; then
     groff -mdoc -ww -Tascii "$SRC/docs/shardmill.1" 2>warnings >page
@@ -77,5 +78,5 @@ expect 0 "$MILL" formats --json
 json_holds stdout '{r["type"] for r in rows} == {"format", "sink", "source"}'
 json_holds stdout '".tar" in [e for r in by("format") for e in r["extensions"]]'
 
-[ -n "$photos" ] || echo 'the examples of run and inspect were not tried: there are no photographs'
+[ -n "$photos" ] || echo 'the examples that read photographs were not tried: there are no photographs'
 finish
