@@ -107,13 +107,13 @@ void mill__batch_reset(mill__batch *batch)
         mill__buffer_free(&batch->rows[i].blob);
     }
     mill__arena_reset(&batch->arena);
-    mill__batch keep = *batch;
-    *batch = (mill__batch){.state = keep.state, /* free only once the engine says so, under its lock */
-                           .rows = keep.rows,
-                           .slab = keep.slab,
-                           .issues = keep.issues,
-                           .issue_capacity = keep.issue_capacity,
-                           .arena = keep.arena};
+    /* Member by member, and not state: others look at that under the engine's lock at this very moment, and
+     * an assignment of the whole may pass through zeros. */
+    batch->shard = batch->n = batch->nissues = 0;
+    batch->first = batch->sequence = batch->shard_mtime_ns = 0;
+    batch->epoch = batch->shard_nbytes = batch->walked = 0;
+    batch->last = batch->kept = batch->closed = false;
+    batch->pending = batch->source_nbytes = 0;
 }
 
 void mill__batch_free(mill__batch *batch)
