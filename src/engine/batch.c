@@ -107,13 +107,12 @@ void mill__batch_reset(mill__batch *batch)
         mill__buffer_free(&batch->rows[i].blob);
     }
     mill__arena_reset(&batch->arena);
-    mill__batch keep = *batch;
-    *batch = (mill__batch){.state = keep.state, /* free only once the engine says so, under its lock */
-                           .rows = keep.rows,
-                           .slab = keep.slab,
-                           .issues = keep.issues,
-                           .issue_capacity = keep.issue_capacity,
-                           .arena = keep.arena};
+    /* Field by field. The state is not the consumer's: other threads read it under the engine's lock
+     * meanwhile, and whoever assigns the whole struct writes it too, for a moment as zero, which is "free". */
+    batch->shard = batch->n = batch->nissues = batch->pending = batch->source_nbytes = 0;
+    batch->first = batch->shard_mtime_ns = batch->sequence = 0;
+    batch->epoch = batch->shard_nbytes = batch->walked = 0;
+    batch->last = batch->kept = batch->closed = false;
 }
 
 void mill__batch_free(mill__batch *batch)
