@@ -82,7 +82,7 @@ static char *folder_of(const char *path)
 mill_status mill__output_folder_check(const char *path, const mill__shard_name *shards, size_t nshards,
                                       mill_error *err)
 {
-    ancestry a;
+    ancestry a = {0};
     find_ancestry(path, &a);
     char *last = NULL; /* most shards lie in the folder of the one before */
     mill_status status = MILL_OK;
@@ -97,7 +97,7 @@ mill_status mill__output_folder_check(const char *path, const mill__shard_name *
                           "the output folder \"%.160s\" is inside the input \"%.160s\": outputs would be "
                           "taken for inputs; write to another folder",
                           path, shard->locator);
-        else if ((!last || strcmp(last, folder)) &&
+        else if ((!last || strcmp(last, folder) != 0) &&
                  is_among(&a, folder, 0, shard->class_index >= 0 ? a.n : a.exists))
             status =
                 mill_fail(err, MILL_USAGE, "folder",

@@ -91,9 +91,9 @@ mill_status mill__fail_os(mill_error *err, int os_error, const char *format, ...
     return status;
 }
 
-mill_status mill__no_memory(mill_error *err, size_t nbytes, const char *what)
+void mill__say_no_memory(mill_error *err, size_t nbytes, const char *what)
 {
-    return mill_fail(err, MILL_NO_MEMORY, "memory", "out of memory: %zu bytes for %s", nbytes, what);
+    mill_fail(err, MILL_NO_MEMORY, "memory", "out of memory: %zu bytes for %s", nbytes, what);
 }
 
 void mill__error_where(mill_error *err, const char *shard, const char *key, uint64_t offset)

@@ -200,7 +200,7 @@ void mill__load_ready(mill__loader *l, mill__load_group *g);   /* all its reads 
 void mill__load_settle(mill__loader *l, struct mill_batch *b); /* no row is pending */
 
 /* loader_batch.c */
-mill_status mill__load_pool_open(mill__load_pool **pool, mill__loader *l, int nbatches, size_t capacity,
+mill_status mill__load_pool_open(mill__load_pool **out, mill__loader *l, int nbatches, size_t capacity,
                                  mill_error *err);
 void mill__load_pool_leave(mill__load_pool *pool); /* lock not held */
 void mill__load_show(struct mill_batch *b);        /* fill what is shown; lock not held */

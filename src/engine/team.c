@@ -29,7 +29,7 @@ enum { UNITS_PER_REGION = 1024 }; /* libomp keeps every ancestor of a task until
 
 /* libomp only; its presence tells which runtime is underneath, also when a gcc build runs on a preloaded
  * libomp */
-extern void kmp_set_blocktime(int) __attribute__((weak));
+extern void kmp_set_blocktime(int) __attribute__((weak)); /* NOLINT(readability-redundant-declaration) */
 
 int mill__team_max_threads(void)
 {
