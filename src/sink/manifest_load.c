@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static mill_status unfit(const mill__manifest *m, mill_error *err, const char *why)
@@ -30,6 +31,9 @@ static mill_status read_file(const char *path, mill__buffer *text, bool *found, 
     if (fd < 0)
         return errno == ENOENT ? MILL_OK : mill__fail_os(err, errno, "cannot open \"%s\"", path);
     mill_status status = MILL_OK;
+    struct stat st; /* its size at once, so that a long one is not copied as the buffer grows */
+    if (!fstat(fd, &st) && st.st_size > 0 && st.st_size < 1LL << 40)
+        (void)mill__buffer_reserve(text, (size_t)st.st_size + (128 << 10));
     for (ssize_t n = 1; n && !status;) {
         if (mill__buffer_reserve(text, text->nbytes + (64 << 10))) {
             status = mill__no_memory(err, text->nbytes, path);
