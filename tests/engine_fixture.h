@@ -191,14 +191,15 @@ static inline mill_status drain(setup *s, tally *t, int nshards)
         for (size_t i = 0; i < batch->n; i++) {
             const mill__row *row = &batch->rows[i];
             const int32_t *values = row->tensor;
-            int32_t expected = row->status ? 0 : (int32_t)batch->shard * 1000000 + (int32_t)row->sample + 1;
+            uint32_t number = (uint32_t)batch->shard * 1000000u + (uint32_t)row->sample + 1;
+            int32_t expected = row->status ? 0 : (int32_t)number;
             bool right =
                 row->sample == next[batch->shard]++; /* an assertion costs a message: one a row at most */
             for (int k = 0; k < s->source.elements; k++)
                 right = right && values[k] == expected;
             if (!right)
-                ck_abort_msg("sample %lld of shard %zu is not what it should be", (long long)row->sample,
-                             batch->shard);
+                ck_abort_msg("sample %lld of shard %zu is %d, not %d: %s", (long long)row->sample,
+                             batch->shard, values[0], expected, row->error ? row->error->message : "");
             if (row->status)
                 snprintf(t->kind, sizeof t->kind, "%s", row->error->kind);
             t->bad += row->status != MILL_OK;

@@ -107,13 +107,12 @@ void mill__batch_reset(mill__batch *batch)
         mill__buffer_free(&batch->rows[i].blob);
     }
     mill__arena_reset(&batch->arena);
-    /* Member by member, and not state: others look at that under the engine's lock at this very moment, and
-     * an assignment of the whole may pass through zeros. */
-    batch->shard = batch->n = batch->nissues = 0;
-    batch->first = batch->sequence = batch->shard_mtime_ns = 0;
-    batch->epoch = batch->shard_nbytes = batch->walked = 0;
-    batch->last = batch->kept = batch->closed = false;
-    batch->pending = batch->source_nbytes = 0;
+    batch->n = 0;
+    batch->nissues = 0;
+    batch->source_nbytes = 0;
+    batch->last = batch->kept = false;
+    batch->shard_nbytes = batch->walked = 0;
+    batch->shard_mtime_ns = 0;
 }
 
 void mill__batch_free(mill__batch *batch)

@@ -48,7 +48,9 @@ bool mill__carries(const char *carry, const mill__field *field);
 bool mill__batch_put(mill__batch *batch, size_t i, const mill__sample *sample, const char *carry);
 bool mill__batch_add(mill__batch *batch, const mill__sample *sample, const char *carry);
 bool mill__batch_issue(mill__batch *batch, const mill_issue *issue);
-void mill__batch_reset(mill__batch *batch); /* empty again; memory is kept */
+/* Empty again; memory is kept. Called by the consumer without the lock, so not one store may go to what is
+ * the engine's. */
+void mill__batch_reset(mill__batch *batch);
 void mill__batch_free(mill__batch *batch);
 
 #endif

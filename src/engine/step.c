@@ -98,6 +98,8 @@ static mill__slot *take_slot(mill__engine *e, mill__shard *s)
             continue;
         slot->shard = s;
         slot->batch.state = MILL__BATCH_FILLING;
+        slot->batch.pending = 0;
+        slot->batch.closed = false;
         slot->batch.shard = s->ordinal;
         slot->batch.sequence = s->sequence++;
         slot->batch.first = s->samples;

@@ -6,11 +6,12 @@
 set -eu
 command -v clang >/dev/null || { echo "skip: no clang"; exit 77; }
 ls /usr/lib/llvm-*/lib/libarcher.so >/dev/null 2>&1 || { echo "skip: no libarcher"; exit 77; }
+echo 'int main(void) { return 0; }' >probe.c
+clang -fsanitize=thread probe.c -o probe 2>/dev/null && ./probe || { echo "skip: no ThreadSanitizer here"; exit 77; }
 make -s -j2 -C "$SRC" CC=clang SAN=thread CFLAGS="-O1 -g" DEPS=no BUILD="$PWD/tsan" \
     "$PWD/tsan/tests/test_engine" "$PWD/tsan/tests/test_engine_life" >build.log 2>&1 || {
     cat build.log
-    echo "skip: no build with ThreadSanitizer"
-    exit 77
+    exit 1
 }
 export TSAN_OPTIONS="ignore_noninstrumented_modules=1 exitcode=66 die_after_fork=0"
 export ARCHER_OPTIONS=verbose=1 OMP_TOOL=enabled CK_DEFAULT_TIMEOUT=120

@@ -388,6 +388,21 @@ START_TEST(a_blocked_read_holds_up_its_own_shard_only)
 }
 END_TEST
 
+START_TEST(many_shards_of_one_row)
+{
+    for (int e = 0; e < 2; e++)
+        for (int t = 0; t < 4; t++) {
+            setup s;
+            tally got;
+            set_up(&s, quiet(1, 3), 2000, teams[t], executors[e], 32u << 20);
+            begin(&s);
+            ck_assert_int_eq(drain(&s, &got, 2000), MILL_END);
+            ck_assert_int_eq(got.rows, 2000);
+            tear_down(&s);
+        }
+}
+END_TEST
+
 static long peak_kib(void)
 {
     struct rusage u;
@@ -423,6 +438,7 @@ int main(void)
     tcase_set_timeout(tc, 240);
     tcase_add_test(quick, each_sample_once_and_in_order_for_every_team);
     tcase_add_test(quick, uneven_empty_and_huge_shards);
+    tcase_add_test(quick, many_shards_of_one_row);
     tcase_add_test(quick, failures_hit_their_own_shard_only);
     tcase_add_test(quick, stop_after_finishes_the_earlier_shards);
     tcase_add_test(tc, tiny_budget_with_more_threads_than_places);
