@@ -156,9 +156,11 @@ static void name_the_place(mill_error *err, int index, const char *name)
 
 static bool all_batched(const mill__plan *plan)
 {
-    for (int i = 0; i < plan->nstages; i++)
-        if (!(plan->stages[i].ops->flags & MILL_POINTWISE) || !plan->stages[i].ops->run)
+    for (int i = 0; i < plan->nstages; i++) {
+        const mill_transform_ops *ops = plan->stages[i].ops;
+        if (!ops || !(ops->flags & MILL_POINTWISE) || !ops->run)
             return false;
+    }
     for (int i = 0; i < plan->nsegments; i++)
         if (plan->segments[i].image)
             return false;
@@ -209,10 +211,10 @@ mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *i
 
 void mill__plan_free(mill__plan *plan)
 {
-    for (int i = 0; i < plan->nstages; i++)
-        if (plan->stages[i].ops->drop)
+    for (int i = 0; plan->stages && i < plan->nstages; i++)
+        if (plan->stages[i].ops && plan->stages[i].ops->drop)
             plan->stages[i].ops->drop(plan->stages[i].self);
-    for (int i = 0; i < plan->nsegments; i++)
+    for (int i = 0; plan->segments && i < plan->nsegments; i++)
         mill__free(plan->segments[i].table);
     mill__free(plan->text);
     free(plan->stages);

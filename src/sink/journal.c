@@ -106,9 +106,9 @@ void mill__journal_close(mill__journal *j, bool remove)
         return;
     if (j->fd >= 0) {
         close(j->fd);
-        if (!j->published)
+        if (!j->published && j->partial)
             unlink(j->partial);
-        else if (remove)
+        else if (remove && j->path)
             unlink(j->path);
     }
     mill__buffer_free(&j->line);
