@@ -117,7 +117,7 @@ subprocess.run(["tar", "-cf", "odd.tar", "after.txt", "linked.txt", "symbolic.tx
                check=True)
 code, rows = inspect("odd.tar")
 kinds = [row["kind"] for row in rows if row["type"] == "issue"]
-if code != 0 or kinds != ["member"] * 3:
+if code != 1 or kinds != ["member"] * 3:
     fail("links and fifos:", code, kinds)
 print(failures, "failures")
 sys.exit(failures > 0)
