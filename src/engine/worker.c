@@ -392,7 +392,8 @@ static mill_status carry_fields(mill__worker *worker, mill__row *row, const mill
         if (status)
             return status;
         mill__carried *c = &row->carried[row->ncarried++];
-        *c = (mill__carried){.name = "jpg", .offset = at, .nbytes = row->blob.nbytes - at};
+        *c = (mill__carried){.offset = at, .nbytes = row->blob.nbytes - at};
+        memcpy(c->name, field->name, field->name_nbytes); /* jpg or jpeg, as it was: a sample may have both */
     }
     return MILL_OK;
 }
