@@ -41,9 +41,9 @@ int main(int argc, char **argv)
             must(status, &err);
         epoch++;
         last = memory_nbytes("VmRSS");
-        if (epoch == epochs / 10)
+        if (epoch == epochs / 4)
             settled = last;
-        if (epoch != 1 && epoch != epochs / 10 && epoch < shown + epochs / 4)
+        if (epoch != 1 && epoch != epochs / 4 && epoch < shown + epochs / 4)
             continue;
         shown = epoch / (epochs / 4) * (epochs / 4);
         mill_loader_stats_get(l, &stats);
@@ -54,7 +54,7 @@ int main(int argc, char **argv)
     mill_pipeline_free(p);
     double growth = last - settled, peak = memory_nbytes("VmHWM");
     bool flat = growth <= budget / 100;
-    printf("growth from epoch %d to %d: %.2f MiB: %s\n", epochs / 10, epochs, growth / MIB,
+    printf("growth from epoch %d to %d: %.2f MiB: %s\n", epochs / 4, epochs, growth / MIB,
            flat ? "flat" : "not flat (more than 1 % of the budget)");
     /* what grows is a failure, however little it is yet */
     printf("resident ratio=%.3f target=1.0\n", flat || peak > budget ? peak / budget : 1 + growth / budget);

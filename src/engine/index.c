@@ -110,7 +110,8 @@ static void give_up(walk *w, const mill_error *err)
 /* Have at least need bytes from at on, or all there are. */
 static mill_status refill(walk *w, size_t need, mill_error *err)
 {
-    memmove(w->held.data, w->held.data + w->at, w->held.nbytes - w->at);
+    if (w->at) /* nothing is there at first, not even an address */
+        memmove(w->held.data, w->held.data + w->at, w->held.nbytes - w->at);
     w->held.nbytes -= w->at;
     w->offset += w->at;
     w->at = 0;
