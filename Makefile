@@ -166,7 +166,8 @@ BENCH_NAMES := $(filter-out common,$(patsubst bench/%.sh,%,$(BENCH_SCRIPTS)))
 .PHONY: $(addprefix bench-,$(BENCH_NAMES))
 bench: $(addprefix bench-,$(BENCH_NAMES)) ## measure every figure; see bench/README.md
 $(addprefix bench-,$(BENCH_NAMES)): bench-%: $(BUILD)/.deps-check benches
-	@$(SCRIPT_ENV) bash bench/$*.sh
+	@scratch=$$(mktemp -d '$(ABS)/bench-$*.XXXXXX') && cd "$$scratch" && \
+	  $(SCRIPT_ENV) bash '$(CURDIR)/bench/$*.sh'; status=$$?; rm -rf "$$scratch"; exit $$status
 
 # ---- lint: the tools that are there ----
 C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] include/shardmill/*.h tests/*.h tests/*/*.[ch] bench/*.[ch] examples/*.c data/*.c data/synth/*.h)
