@@ -5,17 +5,6 @@
 #include <dlfcn.h>
 #include <limits.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 START_TEST(closed_at_any_moment_without_leak_or_hang)
 {
     for (int i = 0; i < 300; i++) {
