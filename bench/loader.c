@@ -6,7 +6,7 @@
  *   loader SPEC INDEX_FOLDER ROUNDS */
 #include "measure.h"
 
-enum { BATCH = 64, EPOCHS = 3, CALLS = 200 };
+enum { BATCH = 64, EPOCHS = 12, CALLS = 200 };
 
 static const char text[] = "decode | random_resized_crop 224 | hflip | normalize imagenet | layout chw";
 

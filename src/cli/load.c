@@ -405,6 +405,14 @@ static void explain(const loading *l, const mill_loader_options *o, mill_pipelin
         fprintf(stderr, "shardmill: continues from %s\n", l->args->state);
 }
 
+static void explain_machinery(const loading *l)
+{
+    const mill_loader_stats *s = &l->pace.stats;
+    const mill_stats chosen = {.io = s->io, .executor = s->executor, .memory_nbytes = l->args->engine.memory};
+    if (l->args->engine.verbose)
+        cli_engine_explain(&l->args->engine, &chosen);
+}
+
 /* ---- after ---- */
 
 static void print_rest(const loading *l, mill_status status)
@@ -478,6 +486,7 @@ static int load(loading *l, const mill_loader_options *o, mill_pipeline *pipelin
         /* a place that cannot be written to is better known now than after days */
         code = l->state[0] ? cli_place_save(l->args->state, l->state) : CLI_OK;
         mill_loader_stats_get(l->loader, &l->pace.stats);
+        explain_machinery(l);
         if (!code)
             status = iterate(l, &err);
         l->pace.end_ns = cli_now_ns();

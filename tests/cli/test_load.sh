@@ -122,6 +122,7 @@ same "$given" "$(SLURM_PROCID=1 SLURM_STEP_NUM_TASKS=2 SLURM_STEP_ID=0 digest_of
 RANK=1 WORLD_SIZE=2 "$MILL" load in --pipe '' -v >stdout 2>stderr || fail 'load -v'
 says stderr 'ranks: rank 1 of 2, by RANK and WORLD_SIZE'
 says stderr 'compute threads, by'
+says stderr 'executor: '
 
 # ---- the figures ----
 expect 0 "$MILL" load in --pipe sin --batch 5 --epochs 2 --step-ms 2 --json
