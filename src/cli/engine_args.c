@@ -25,9 +25,10 @@ void cli_engine_explain(const cli_engine_args *args, const mill_stats *stats)
         fprintf(stderr, "shardmill: threads: %s\n", mill_threads((int)args->threads).reason);
         return;
     }
-    fprintf(stderr, "shardmill: reads: %s (--io %s); executor: %s; memory: %s%s\n",
+    fprintf(stderr, "shardmill: reads: %s (--io %s); executor: %s; kernels: %s; memory: %s%s\n",
             stats->io && !strcmp(stats->io, "uring") ? "io_uring" : "a pool of threads",
             args->io ? args->io : "auto", stats->executor ? stats->executor : "?",
+            stats->level ? stats->level : "none",
             cli_memory(stats->memory_nbytes).s,
             args->memory ? "" : ", a quarter of what there is, at most 2 GiB");
 }

@@ -66,7 +66,10 @@ typedef struct mill__decode_options {
 /* One thread's decoder and scratch; grows as needed up to limit_nbytes, then MILL_LIMIT. */
 typedef struct mill__renderer mill__renderer;
 mill__renderer *mill__renderer_new(uint64_t limit_nbytes); /* NULL: no memory */
-uint64_t mill__renderer_nbytes(const mill__renderer *r);   /* held now */
+struct mill__kernels;
+/* By the kernels of this table instead of the best that the machine has. */
+void mill__renderer_use(mill__renderer *r, const struct mill__kernels *kernels);
+uint64_t mill__renderer_nbytes(const mill__renderer *r); /* held now */
 void mill__renderer_free(mill__renderer *r);
 
 /* Where pixels go. data is row-major in layout (MILL_HWC or MILL_CHW) for the canvas's width and height. */

@@ -13,6 +13,11 @@ mill__renderer *mill__renderer_new(uint64_t limit_nbytes)
     return r;
 }
 
+void mill__renderer_use(mill__renderer *r, const mill__kernels *kernels)
+{
+    r->kernels = kernels;
+}
+
 uint64_t mill__renderer_nbytes(const mill__renderer *r)
 {
     return sizeof *r + r->held_nbytes;
