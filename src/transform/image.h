@@ -72,6 +72,10 @@ typedef struct mill__decode_options {
     bool orient;         /* apply the EXIF orientation */
     uint64_t max_pixels; /* refuse larger images: MILL_LIMIT, kind "limit" */
     int max_scans;       /* of a progressive file */
+    /* Not the same pixels as a full decode, but soon there: see docs/pixels.md. */
+    bool fast_scale;      /* decode at a fraction of the size where the view shrinks */
+    bool fast_dct;        /* a less accurate inverse DCT */
+    bool fast_upsampling; /* chroma repeated instead of interpolated */
 } mill__decode_options;
 
 /* One thread's decoder and scratch; grows as needed up to limit_nbytes, then MILL_LIMIT. */
