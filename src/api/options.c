@@ -176,6 +176,7 @@ void mill__options_stats(mill_stats *stats, mill__engine *engine)
     stats->threads = measured.threads;
     stats->io = measured.io;
     stats->executor = measured.executor;
+    stats->level = measured.level;
 }
 
 char *mill__options_cache(void)

@@ -25,9 +25,12 @@ void cli_engine_explain(const cli_engine_args *args, const mill_stats *stats)
         fprintf(stderr, "shardmill: threads: %s\n", mill_threads((int)args->threads).reason);
         return;
     }
-    fprintf(stderr, "shardmill: reads: %s (--io %s); executor: %s; memory: ",
+    fprintf(stderr, "shardmill: reads: %s (--io %s); executor: %s; ",
             stats->io && !strcmp(stats->io, "uring") ? "io_uring" : "a pool of threads",
             args->io ? args->io : "auto", stats->executor ? stats->executor : "?");
+    if (stats->level)
+        fprintf(stderr, "kernels: %s; ", stats->level);
+    fputs("memory: ", stderr);
     if (stats->memory_nbytes)
         fprintf(stderr, "%s%s", cli_memory(stats->memory_nbytes).s, args->memory ? "" : ", ");
     fprintf(stderr, "%s\n", args->memory ? "" : "a quarter of what there is, at most 2 GiB");

@@ -219,5 +219,6 @@ void cli_load_json(cli_json *json, const cli_pace *p, const cli_engine_args *arg
     cli_json_int(json, "world_size", s->world_size);
     cli_json_text(json, "io", s->io);
     cli_json_text(json, "executor", s->executor);
+    cli_json_text(json, "level", s->level);
     cli_json_uint(json, "peak_nbytes", s->peak_nbytes);
 }

@@ -98,6 +98,7 @@ void cli_summary_json(cli_json *json, const mill_stats *s)
     cli_json_int(json, "threads", s->threads);
     cli_json_text(json, "io", s->io);
     cli_json_text(json, "executor", s->executor);
+    cli_json_text(json, "level", s->level);
     cli_json_uint(json, "memory_nbytes", s->memory_nbytes);
     cli_json_uint(json, "peak_nbytes", s->peak_nbytes);
 }

@@ -337,6 +337,7 @@ void mill__engine_stats_get(mill__engine *e, mill__engine_stats *stats)
                                   .busy_ns = e->busy_ns,
                                   .io = mill__io_name(e->io),
                                   .executor = e->config.threads > 1 ? e->config.executor : "loop",
+                                  .level = mill__plan_level(e->config.job.plan),
                                   .threads = e->config.threads,
                                   .steps = e->steps,
                                   .regions = e->team.regions};

@@ -33,6 +33,7 @@ typedef struct mill__engine_stats {
     size_t opened; /* shards; bytes_total is theirs, without the kept ones */
     int64_t busy_ns;
     const char *io, *executor;
+    const char *level; /* of the kernels */
     int threads;
     int64_t steps, regions; /* steps started; times the team was entered */
 } mill__engine_stats;

@@ -340,6 +340,7 @@ void mill__loader_stats_get(mill__loader *l, mill_loader_stats *stats)
     stats->world_size = (int)l->config.order.world_size;
     stats->io = mill__io_name(l->io);
     stats->executor = c->threads > 1 ? c->executor : "loop";
+    stats->level = mill__plan_level(c->job.plan);
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/plan.h"
 #include "base/error.h"
+#include "kernel/kernel.h"
 #include "transform/image.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,19 @@ int mill__pipeline_print(const mill_pipeline *pipeline, mill__buffer *out)
     return failed || mill__buffer_append(out, "", 1) ? -1 : 0;
 }
 
+/* The level that the environment allows (SHARDMILL_CPU). */
+static mill_status choose_kernels(mill__plan *plan, mill_error *err)
+{
+    const char *cap = mill__kernels_cap();
+    if (cap && !mill__kernels_known(cap))
+        return mill_fail(
+            err, MILL_USAGE, "environment",
+            "SHARDMILL_CPU is \"%.40s\", which is no level of instruction sets; the levels are %s", cap,
+            mill__kernels_levels());
+    plan->kernels = mill__kernels_get(cap);
+    return MILL_OK;
+}
+
 mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *input, mill__plan *plan,
                                mill_error *err)
 {
@@ -193,9 +207,14 @@ mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *i
         return mill__no_memory(err, n * sizeof *plan->stages, "a plan");
     }
     bool open = false;
+    mill_status status = choose_kernels(plan, err);
+    if (status) {
+        mill__plan_free(plan);
+        return status;
+    }
     for (int i = 0; i < pipeline->nitems; i++) {
         const mill__item *item = &pipeline->items[i];
-        mill_status status = compile_item(plan, item, &plan->output, &open, err);
+        status = compile_item(plan, item, &plan->output, &open, err);
         if (status) {
             name_the_place(err, i, item->ops->name);
             mill__plan_free(plan);
@@ -207,6 +226,11 @@ mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *i
     plan->row_nbytes = plan->fixed ? (size_t)mill__type_nbytes(&plan->output) : 0;
     plan->batched = all_batched(plan);
     return MILL_OK;
+}
+
+const char *mill__plan_level(const mill__plan *plan)
+{
+    return plan && plan->kernels ? plan->kernels->level : NULL;
 }
 
 void mill__plan_free(mill__plan *plan)

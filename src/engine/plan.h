@@ -52,6 +52,7 @@ typedef struct mill__plan {
     bool fixed;        /* output shape fully known */
     bool batched;      /* nothing but pointwise stages on fixed shapes: n samples in one call */
     size_t row_nbytes; /* of a fixed output */
+    const struct mill__kernels *kernels;
     mill__stage *stages;
     int nstages;
     mill__segment *segments;
@@ -64,6 +65,8 @@ mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *i
 /* The pipeline's canonical text into out; 0, or -1 without memory. */
 int mill__pipeline_print(const mill_pipeline *pipeline, mill__buffer *out);
 void mill__plan_free(mill__plan *plan);
+/* The level of instruction sets that its kernels use; NULL where nothing was compiled. */
+const char *mill__plan_level(const mill__plan *plan);
 
 /* Bytes of one sample of type; 0 when its shape varies. UINT64_MAX on overflow. */
 uint64_t mill__type_nbytes(const mill_type *type);

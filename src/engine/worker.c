@@ -40,6 +40,8 @@ static mill_status ensure_started(mill__worker *worker, mill_error *err)
     size_t n = (size_t)plan->nstages + 1;
     if (!worker->renderer)
         worker->renderer = mill__renderer_new(worker->job->scratch_nbytes);
+    if (worker->renderer && plan->kernels)
+        mill__renderer_use(worker->renderer, plan->kernels);
     if (!worker->states)
         worker->states = calloc(n, sizeof *worker->states);
     if (!worker->started)

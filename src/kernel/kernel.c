@@ -2,7 +2,7 @@
 /* kernel/kernel.c: one const table a level, and the choice among them. The functions come from the
  * *_levels.c files, each compiled once a level with the level in its functions' names. */
 #include "kernel/kernel.h"
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -88,4 +88,27 @@ const mill__kernels *mill__kernels_get(const char *cap)
         if (levels[i].is_supported())
             best = i;
     return levels[best].kernels;
+}
+
+const char *mill__kernels_cap(void)
+{
+    const char *cap = getenv("SHARDMILL_CPU");
+    return cap && cap[0] ? cap : NULL;
+}
+
+bool mill__kernels_known(const char *level)
+{
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (!strcmp(level, levels[i].kernels->level))
+            return true;
+    return false;
+}
+
+const char *mill__kernels_levels(void)
+{
+#if defined(__x86_64__)
+    return "c, x86-64-v3 or x86-64-v4";
+#else
+    return "c";
+#endif
 }

@@ -5,6 +5,7 @@
 #ifndef MILL_KERNEL_KERNEL_H
 #define MILL_KERNEL_KERNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -65,5 +66,11 @@ typedef struct mill__kernels {
 /* The best table for this machine, capped by level ("c", "x86-64-v3", ...) when it is not NULL. An unknown
  * name caps nothing. */
 const mill__kernels *mill__kernels_get(const char *cap);
+/* The cap that the environment asks for (SHARDMILL_CPU); NULL: none. Read when a pipeline is compiled or an
+ * engine opened, on the caller's thread. */
+const char *mill__kernels_cap(void);
+bool mill__kernels_known(const char *level);
+/* "c, x86-64-v3 or x86-64-v4": the levels that this library was built with. */
+const char *mill__kernels_levels(void);
 
 #endif

@@ -23,7 +23,8 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     cast *c = mill__alloc(sizeof *c);
     if (!c)
         return mill__no_memory(err, sizeof *c, "cast");
-    *c = (cast){(mill_dtype)(MILL_U8 + values[0].i), mill__convert_get(mill__kernels_get(NULL))};
+    *c = (cast){(mill_dtype)(MILL_U8 + values[0].i),
+                mill__convert_get(mill__kernels_get(mill__kernels_cap()))};
     out->dtype = c->dtype;
     *self = c;
     return MILL_OK;

@@ -23,7 +23,28 @@ static const mill_param params[] = {
      .type = MILL_PARAM_TEXT,
      .fallback = "",
      .help = "which field holds the image; the first jpg or jpeg field unless given"},
+    {.name = "scale",
+     .type = MILL_PARAM_CHOICE,
+     .fallback = "",
+     .choices = "exact|fast",
+     .help = "fast: decode at 1/2, 1/4 or 1/8 of the size where a resize to as little follows; exact unless "
+             "given"},
+    {.name = "dct",
+     .type = MILL_PARAM_CHOICE,
+     .fallback = "",
+     .choices = "exact|fast",
+     .help = "fast: libjpeg-turbo's less accurate inverse DCT; exact unless given"},
+    {.name = "upsampling",
+     .type = MILL_PARAM_CHOICE,
+     .fallback = "",
+     .choices = "exact|fast",
+     .help = "fast: repeat chroma samples instead of interpolating; exact unless given"},
 };
+
+static bool is_fast(const mill_value *value)
+{
+    return value->n > 0 && value->i == 1;
+}
 
 static mill_status plan(const mill_value *values, void *user, const mill_type *in, mill_type *out,
                         void **self, mill_error *err)
@@ -42,7 +63,10 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     *decode = (mill__decode){.options = {.channels = channels,
                                          .orient = values[1].i != 0,
                                          .max_pixels = MAX_PIXELS,
-                                         .max_scans = MAX_SCANS}};
+                                         .max_scans = MAX_SCANS,
+                                         .fast_scale = is_fast(&values[3]),
+                                         .fast_dct = is_fast(&values[4]),
+                                         .fast_upsampling = is_fast(&values[5])}};
     if (strlen(field) >= sizeof decode->field_text) {
         mill__free(decode);
         return mill_fail(err, MILL_USAGE, "parameter", "decode: field is longer than %zu letters",

@@ -28,9 +28,17 @@ typedef enum mill__border {
     MILL__BORDER_SYMMETRIC /* clip mirrored in its edges: the outermost pixels come twice */
 } mill__border;
 
+/* The part of the crop that becomes the resized crop, in its pixels. What lies around it takes part at its
+ * edges, as with Pillow's box. Not given: all. */
+typedef struct mill__part {
+    bool given;
+    float left, top, right, bottom;
+} mill__part;
+
 struct mill_view {
     int64_t source_width, source_height;
     mill__rect crop;
+    mill__part part;
     int64_t resized_width, resized_height;
     mill_filter filter;
     bool resized; /* a resize step was composed, also when it changed nothing */
@@ -40,6 +48,9 @@ struct mill_view {
     bool flip;
 };
 void mill__view_init(mill_view *view, int64_t width, int64_t height); /* the whole source as it is */
+/* mill_view_resize() of a part of what is shown, which must lie within it: else MILL_BAD_DATA. */
+mill_status mill__view_resize_part(mill_view *view, const mill__part *part, int64_t width, int64_t height,
+                                   mill_filter filter);
 /* Put a border, not of fill, around all that is shown; 0 or more pixels on each side. */
 mill_status mill__view_border(mill_view *view, int64_t left, int64_t top, int64_t right, int64_t bottom,
                               mill__border border);
@@ -61,12 +72,19 @@ typedef struct mill__decode_options {
     bool orient;         /* apply the EXIF orientation */
     uint64_t max_pixels; /* refuse larger images: MILL_LIMIT, kind "limit" */
     int max_scans;       /* of a progressive file */
+    /* Not the same pixels as a full decode, but soon there: see docs/pixels.md. */
+    bool fast_scale;      /* decode at a fraction of the size where the view shrinks */
+    bool fast_dct;        /* a less accurate inverse DCT */
+    bool fast_upsampling; /* chroma repeated instead of interpolated */
 } mill__decode_options;
 
 /* One thread's decoder and scratch; grows as needed up to limit_nbytes, then MILL_LIMIT. */
 typedef struct mill__renderer mill__renderer;
 mill__renderer *mill__renderer_new(uint64_t limit_nbytes); /* NULL: no memory */
-uint64_t mill__renderer_nbytes(const mill__renderer *r);   /* held now */
+struct mill__kernels;
+/* By the kernels of this table instead of the best that the machine has. */
+void mill__renderer_use(mill__renderer *r, const struct mill__kernels *kernels);
+uint64_t mill__renderer_nbytes(const mill__renderer *r); /* held now */
 void mill__renderer_free(mill__renderer *r);
 
 /* Where pixels go. data is row-major in layout (MILL_HWC or MILL_CHW) for the canvas's width and height. */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "transform/jpeg_memory.h"
+#include "transform/jpeg_scale.h"
 #include "transform/libjpeg.h"
 #include "transform/render.h"
 #include "transform/sniff.h"
@@ -30,9 +31,11 @@ struct mill__jpeg {
     mill__image_info info;
     /* one rendering */
     mill__renderer *renderer;
-    mill__rect region; /* of the stored image */
-    int64_t left;      /* of region in a decoded row */
-    uint8_t *frame;    /* where the turned region goes; NULL: rows are pushed */
+    int eighths;           /* of the size that it is decoded at */
+    int64_t width, height; /* decoded, as it is stored */
+    mill__rect region;     /* of the decoded image */
+    int64_t left;          /* of region in a decoded row */
+    uint8_t *frame;        /* where the turned region goes; NULL: rows are pushed */
     mill__turn turn;
 };
 
@@ -285,6 +288,10 @@ static void step_start(struct mill__jpeg *j)
     struct jpeg_decompress_struct *d = &j->decoder;
     J_COLOR_SPACE wanted = j->info.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     d->out_color_space = j->info.stored_components == 4 ? JCS_CMYK : wanted;
+    d->scale_num = (unsigned)j->eighths;
+    d->scale_denom = 8;
+    d->dct_method = j->options.fast_dct ? JDCT_IFAST : JDCT_ISLOW;
+    d->do_fancy_upsampling = j->options.fast_upsampling ? FALSE : TRUE;
     jpeg_start_decompress(d);
     j->left = j->region.x;
     if (!can_be_cut(d) || jpeg_has_multiple_scans(d))
@@ -293,7 +300,7 @@ static void step_start(struct mill__jpeg *j)
     int64_t begin = j->region.x > across ? j->region.x - across : 0;
     int64_t end = j->region.x + j->region.width + across;
     JDIMENSION x = (JDIMENSION)begin;
-    JDIMENSION width = (JDIMENSION)((end < j->info.width ? end : j->info.width) - begin);
+    JDIMENSION width = (JDIMENSION)((end < j->width ? end : j->width) - begin);
     if (width < d->output_width) {
         jpeg_crop_scanline(d, &x, &width);
         j->left = j->region.x - x;
@@ -335,8 +342,7 @@ static void convert_cmyk(uint8_t *row, size_t n, int channels)
 
 static size_t row_stride(const struct mill__jpeg *j)
 {
-    uint64_t widest =
-        (uint64_t)j->info.width * (uint64_t)(j->info.stored_components == 4 ? 4 : j->info.channels);
+    uint64_t widest = (uint64_t)j->width * (uint64_t)(j->info.stored_components == 4 ? 4 : j->info.channels);
     return (size_t)((MISALIGNED + widest + MILL__RESAMPLE_SLACK + 63) / 64 * 64);
 }
 
@@ -400,7 +406,7 @@ static mill_status render_turned(mill__renderer *r, mill_error *err)
         mill__reserve(r, &r->frame, nbytes, "an image to be turned by its EXIF orientation", err);
     if (status)
         return status;
-    j->turn = mill__turn_for(j->info.orientation, &need, j->info.width, j->info.height);
+    j->turn = mill__turn_for(j->info.orientation, &need, j->width, j->height);
     j->region = j->turn.stored;
     j->frame = r->frame.data;
     status = decode_region(j, err);
@@ -422,7 +428,13 @@ mill_status mill__jpeg_render(mill__renderer *r, const mill_view *view, const mi
         return mill_fail(err, MILL_INTERNAL, "render",
                          "the JPEG is decoded to %d channels, the target has %d", j->info.channels,
                          target->channels);
-    mill_status status = mill__render_begin(r, view, target, err);
+    mill_view shrunk = *view;
+    j->eighths = j->options.fast_scale ? mill__jpeg_eighths(view) : 8;
+    j->width = mill__jpeg_shrunk(j->info.width, j->eighths);
+    j->height = mill__jpeg_shrunk(j->info.height, j->eighths);
+    if (j->eighths < 8)
+        mill__jpeg_shrink(&shrunk, j->eighths, is_turned(j) ? j->info.orientation : 1);
+    mill_status status = mill__render_begin(r, &shrunk, target, err);
     if (!status && r->pass.need.height) {
         j->region = r->pass.need;
         status = is_turned(j) ? render_turned(r, err) : decode_region(j, err);

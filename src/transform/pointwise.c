@@ -121,7 +121,7 @@ mill_status mill__pointwise_plan(const mill__pointwise *model, const mill__numbe
     if (!p)
         return mill__no_memory(err, nbytes, model->name);
     *p = *model;
-    p->kernels = mill__kernels_get(NULL);
+    p->kernels = mill__kernels_get(mill__kernels_cap());
     p->nplaces = nplaces;
     status = fill_lists(p, lists, in->dtype == MILL_F64, err);
     if (status) {

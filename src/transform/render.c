@@ -65,16 +65,26 @@ static void span_of(const mill__coefficients *c, int64_t first, int64_t n, int64
     *count = end - *begin;
 }
 
+/* In one direction; *c stays NULL where every pixel stays what it is. */
+static mill_status choose_line(mill__renderer *r, mill_filter filter, int64_t in, float from, float to,
+                               int64_t out, const mill__coefficients **c, mill_error *err)
+{
+    if (in == out && from == 0 && to == (float)in)
+        return MILL_OK;
+    return mill__coefficients_for(r, in, from, to, out, filter, c, err);
+}
+
 static mill_status choose_weights(mill__renderer *r, const mill_view *view, mill_error *err)
 {
     mill__pass *pass = &r->pass;
-    mill_status status = MILL_OK;
-    if (view->resized_width != view->crop.width)
-        status = mill__coefficients_for(r, view->crop.width, view->resized_width, view->filter, &pass->across,
-                                        err);
-    if (!status && view->resized_height != view->crop.height)
-        status = mill__coefficients_for(r, view->crop.height, view->resized_height, view->filter, &pass->down,
-                                        err);
+    mill__part part = view->part;
+    if (!part.given)
+        part = (mill__part){true, 0, 0, (float)view->crop.width, (float)view->crop.height};
+    mill_status status = choose_line(r, view->filter, view->crop.width, part.left, part.right,
+                                     view->resized_width, &pass->across, err);
+    if (!status)
+        status = choose_line(r, view->filter, view->crop.height, part.top, part.bottom, view->resized_height,
+                             &pass->down, err);
     if (status)
         return status;
     int64_t x, y;

@@ -62,9 +62,9 @@ bool mill__has_room(mill__renderer *r, uint64_t nbytes);
 mill_status mill__reserve(mill__renderer *r, mill__scratch *scratch, uint64_t nbytes, const char *what,
                           mill_error *err);
 void mill__release(mill__renderer *r, mill__scratch *scratch);
-/* Valid until the next rendering but seven. */
-mill_status mill__coefficients_for(mill__renderer *r, int64_t in, int64_t out, mill_filter filter,
-                                   const mill__coefficients **c, mill_error *err);
+/* The weights that take from .. to of in pixels to out pixels. Valid until the next rendering but seven. */
+mill_status mill__coefficients_for(mill__renderer *r, int64_t in, float from, float to, int64_t out,
+                                   mill_filter filter, const mill__coefficients **c, mill_error *err);
 void mill__jpeg_free(struct mill__jpeg *jpeg); /* NULL is fine */
 
 /* Plan the pass r->pass and store what is fill. Then push every row of pass.need, top to bottom, up to

@@ -13,6 +13,11 @@ mill__renderer *mill__renderer_new(uint64_t limit_nbytes)
     return r;
 }
 
+void mill__renderer_use(mill__renderer *r, const mill__kernels *kernels)
+{
+    r->kernels = kernels;
+}
+
 uint64_t mill__renderer_nbytes(const mill__renderer *r)
 {
     return sizeof *r + r->held_nbytes;
@@ -76,14 +81,15 @@ mill_status mill__reserve(mill__renderer *r, mill__scratch *scratch, uint64_t nb
     return MILL_OK;
 }
 
-mill_status mill__coefficients_for(mill__renderer *r, int64_t in, int64_t out, mill_filter filter,
-                                   const mill__coefficients **c, mill_error *err)
+mill_status mill__coefficients_for(mill__renderer *r, int64_t in, float from, float to, int64_t out,
+                                   mill_filter filter, const mill__coefficients **c, mill_error *err)
 {
     mill__cached *oldest = &r->cached[0];
     for (int i = 0; i < MILL__CACHED; i++) {
         mill__cached *cached = &r->cached[i];
         const mill__coefficients *have = &cached->coefficients;
-        if (cached->used && have->in == in && have->out == out && have->filter == filter) {
+        if (cached->used && have->in == in && have->out == out && have->filter == filter &&
+            have->from == from && have->to == to) {
             cached->used = r->renderings;
             *c = have;
             return MILL_OK;
@@ -96,7 +102,7 @@ mill_status mill__coefficients_for(mill__renderer *r, int64_t in, int64_t out, m
     mill__has_room(r, r->limit_nbytes / 2); /* rather let go of old weights than refuse new ones */
     uint64_t held = r->held_nbytes - made->nbytes;
     uint64_t left = held < r->limit_nbytes ? r->limit_nbytes - held : 0;
-    mill_status status = mill__coefficients_make(made, in, out, filter, left, err);
+    mill_status status = mill__coefficients_make_part(made, in, from, to, out, filter, left, err);
     r->held_nbytes = held + made->nbytes;
     if (status) {
         oldest->used = 0;

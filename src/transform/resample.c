@@ -70,9 +70,10 @@ typedef struct window {
     int64_t first, count;
 } window;
 
-static window window_of(int64_t i, int64_t in, double scale, double support)
+static window window_of(const mill__coefficients *c, int64_t i, double scale, double support)
 {
-    window w = {.center = ((double)i + 0.5) * scale};
+    int64_t in = c->in;
+    window w = {.center = (double)c->from + ((double)i + 0.5) * scale};
     double low = w.center - support + 0.5, high = w.center + support + 0.5;
     w.first = low < 0 ? 0 : (int64_t)low;
     int64_t end = high > (double)in ? in : (int64_t)high;
@@ -121,7 +122,7 @@ static void fill_window(mill__coefficients *c, int64_t i, const window *w, doubl
 /* A sum of steps, not a product, because Pillow walks the row that way and rounds as it goes. */
 static void fill_nearest(mill__coefficients *c)
 {
-    double step = (double)c->in / (double)c->out, at = step * 0.5;
+    double step = (double)(c->to - c->from) / (double)c->out, at = (double)c->from + step * 0.5;
     for (int64_t i = 0; i < c->out; i++, at += step) {
         c->bounds[2 * i] = (int32_t)(at < (double)c->in ? (int64_t)at : c->in - 1);
         c->bounds[2 * i + 1] = 1;
@@ -161,12 +162,24 @@ static mill_status take_memory(mill__coefficients *c, uint64_t limit_nbytes, mil
 mill_status mill__coefficients_make(mill__coefficients *c, int64_t in, int64_t out, mill_filter filter,
                                     uint64_t limit_nbytes, mill_error *err)
 {
-    *c = (mill__coefficients){
-        .in = in, .out = out, .filter = filter, .longest = 1, .memory = c->memory, .nbytes = c->nbytes};
-    double scale = (double)in / (double)out, stretch = scale < 1.0 ? 1.0 : scale;
+    return mill__coefficients_make_part(c, in, 0, (float)in, out, filter, limit_nbytes, err);
+}
+
+mill_status mill__coefficients_make_part(mill__coefficients *c, int64_t in, float from, float to, int64_t out,
+                                         mill_filter filter, uint64_t limit_nbytes, mill_error *err)
+{
+    *c = (mill__coefficients){.in = in,
+                              .out = out,
+                              .from = from,
+                              .to = to,
+                              .filter = filter,
+                              .longest = 1,
+                              .memory = c->memory,
+                              .nbytes = c->nbytes};
+    double scale = (double)(to - from) / (double)out, stretch = scale < 1.0 ? 1.0 : scale;
     double support = filters[filter].support * stretch, inverse = 1.0 / stretch;
     for (int64_t i = 0; i < out && filter != MILL_NEAREST; i++) {
-        size_t count = (size_t)window_of(i, in, scale, support).count;
+        size_t count = (size_t)window_of(c, i, scale, support).count;
         c->longest = count > c->longest ? count : c->longest;
     }
     c->taps = (c->longest + MILL__RESAMPLE_GROUP - 1) / MILL__RESAMPLE_GROUP * MILL__RESAMPLE_GROUP;
@@ -178,7 +191,7 @@ mill_status mill__coefficients_make(mill__coefficients *c, int64_t in, int64_t o
     if (filter == MILL_NEAREST)
         fill_nearest(c);
     for (int64_t i = 0; i < out && filter != MILL_NEAREST; i++) {
-        window w = window_of(i, in, scale, support);
+        window w = window_of(c, i, scale, support);
         fill_window(c, i, &w, inverse, c->memory);
     }
     return MILL_OK;

@@ -11,6 +11,8 @@
  */
 typedef struct mill__coefficients {
     int64_t in, out;
+    float from,
+        to; /* the part of the input that becomes the output; its surroundings take part at its ends */
     mill_filter filter;
     size_t taps;    /* from one row of weights to the next */
     size_t longest; /* window */
@@ -24,6 +26,10 @@ typedef struct mill__coefficients {
  * MILL_LIMIT, and c empty, when more than limit_nbytes are needed. */
 mill_status mill__coefficients_make(mill__coefficients *c, int64_t in, int64_t out, mill_filter filter,
                                     uint64_t limit_nbytes, mill_error *err);
+/* The same of the part from .. to of the input (Pillow's box), 0 <= from < to <= in. Single precision,
+ * because Pillow's is. */
+mill_status mill__coefficients_make_part(mill__coefficients *c, int64_t in, float from, float to, int64_t out,
+                                         mill_filter filter, uint64_t limit_nbytes, mill_error *err);
 void mill__coefficients_free(mill__coefficients *c);
 
 #endif

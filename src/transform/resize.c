@@ -3,10 +3,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "transform/geometry.h"
+#include "transform/image.h"
 
 typedef struct resize {
     int64_t width, height; /* height 0: width is the shorter side */
     mill_filter filter;
+    mill__part box;
 } resize;
 
 static const mill_param params[] = {
@@ -20,7 +22,30 @@ static const mill_param params[] = {
      .fallback = "bilinear",
      .choices = MILL_FILTERS,
      .help = "how pixels are weighed; all but nearest are antialiased"},
+    {.name = "box",
+     .type = MILL_PARAM_FLOATS,
+     .fallback = "",
+     .help = "LEFT,TOP,RIGHT,BOTTOM in pixels: the part to resize, with its surroundings looked at; needs "
+             "WIDTHxHEIGHT"},
 };
+
+static mill_status take_box(resize *r, const mill_value *size, const mill_value *box, mill_error *err)
+{
+    if (!box->n)
+        return MILL_OK;
+    if (box->n != 4 || !(box->list[0] >= 0 && box->list[1] >= 0 && box->list[0] < box->list[2] &&
+                         box->list[1] < box->list[3]))
+        return mill_fail(err, MILL_USAGE, "parameter",
+                         "resize: box is %s, but must be LEFT,TOP,RIGHT,BOTTOM with 0 <= LEFT < RIGHT and "
+                         "0 <= TOP < BOTTOM",
+                         box->text);
+    if (size->n < 2)
+        return mill_fail(err, MILL_USAGE, "parameter",
+                         "resize: with box= both sides are needed: give the size as WIDTHxHEIGHT");
+    r->box = (mill__part){true, (float)box->list[0], (float)box->list[1], (float)box->list[2],
+                          (float)box->list[3]};
+    return MILL_OK;
+}
 
 /* The longer side keeps the ratio, cut to a whole number, as in torchvision. */
 static void size_for(const resize *r, int64_t width, int64_t height, int64_t *to_width, int64_t *to_height)
@@ -45,6 +70,8 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     mill_status status = mill__geometry_check("resize", in, err);
     if (!status)
         status = mill__geometry_size("resize", &values[0], &r.width, &r.height, err);
+    if (!status)
+        status = take_box(&r, &values[0], &values[2], err);
     if (status)
         return status;
     if (values[0].n < 2)
@@ -66,6 +93,16 @@ static mill_status view(const void *self, const mill_context *ctx, mill_view *v,
     (void)ctx;
     const resize *r = self;
     int64_t width, height;
+    if (r->box.given) {
+        mill_status status = mill__view_resize_part(v, &r->box, r->width, r->height, r->filter);
+        if (status == MILL_BAD_DATA)
+            return mill_fail(err, MILL_BAD_DATA, "shape",
+                             "resize: the box %g,%g,%g,%g does not lie within the image of %lldx%lld pixels",
+                             (double)r->box.left, (double)r->box.top, (double)r->box.right,
+                             (double)r->box.bottom, (long long)mill_view_width(v),
+                             (long long)mill_view_height(v));
+        return mill__geometry_status("resize", status, err);
+    }
     size_for(r, mill_view_width(v), mill_view_height(v), &width, &height);
     return mill__geometry_status("resize", mill_view_resize(v, width, height, r->filter), err);
 }

@@ -120,6 +120,29 @@ mill_status mill_view_resize(mill_view *view, int64_t width, int64_t height, mil
     return MILL_OK;
 }
 
+mill_status mill__view_resize_part(mill_view *view, const mill__part *part, int64_t width, int64_t height,
+                                   mill_filter filter)
+{
+    float right = (float)view->canvas.width, bottom = (float)view->canvas.height;
+    if (!(part->left >= 0 && part->top >= 0 && part->left < part->right && part->top < part->bottom &&
+          part->right <= right && part->bottom <= bottom))
+        return MILL_BAD_DATA;
+    if (part->left == 0 && part->top == 0 && part->right == right && part->bottom == bottom)
+        return mill_view_resize(view, width, height, filter);
+    if (!is_side(width) || !is_side(height) || (unsigned)filter > MILL_LANCZOS)
+        return MILL_USAGE;
+    if (view->resized || view->flip || !shows_whole_crop(view))
+        return MILL_AGAIN;
+    mill__rect whole = {0, 0, width, height};
+    view->part = *part;
+    view->part.given = view->resized = true;
+    view->resized_width = width;
+    view->resized_height = height;
+    view->filter = filter;
+    view->clip = view->canvas = whole;
+    return MILL_OK;
+}
+
 mill_status mill__view_border(mill_view *view, int64_t left, int64_t top, int64_t right, int64_t bottom,
                               mill__border border)
 {

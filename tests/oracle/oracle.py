@@ -6,6 +6,7 @@ Each case is a random pipeline over a shard of random JPEGs (sizes, qualities, s
 grey, CMYK, EXIF orientations), run through the command and, step by step on whole images, through Pillow;
 geometry that Pillow has no word for (shorter side, centre) follows torchvision's documentation. Files go
 to the current folder. Exit status: 0 all equal, 1 not, 77 Pillow or NumPy is missing."""
+import collections
 import io
 import os
 import random
@@ -42,7 +43,7 @@ def random_pixels(rng, width, height, channels):
 
 
 def random_side(rng):
-    return rng.choice([rng.randint(1, 40), rng.randint(1, 200), rng.randint(100, 600)])
+    return 1 if rng.random() < 0.04 else rng.choice([rng.randint(1, 40), rng.randint(1, 200), rng.randint(100, 600)])
 
 
 def random_jpeg(rng):
@@ -107,6 +108,39 @@ def resize_shorter(rng):
     return f"resize {side} filter={name}", apply
 
 
+def resize_box(rng):
+    """Pillow's box: a part of the image in fractions of pixels, with its surroundings looked at."""
+    name, width, height = rng.choice(list(FILTERS)), random_side(rng), random_side(rng)
+    digits = rng.choice([0, 0, 1, 3])
+    left, top = round(rng.uniform(0, 30), digits), round(rng.uniform(0, 30), digits)
+    right, bottom = [round(low + rng.uniform(0.5, 1) * rng.choice([4, 30, 120]) + (digits == 0), digits)
+                     for low in (left, top)]
+
+    def apply(picture):
+        box = tuple(float(numpy.float32(x)) for x in (left, top, right, bottom))
+        if right > picture.width or bottom > picture.height:
+            raise ValueError("beyond the image")
+        return picture.resize((width, height), FILTERS[name], box=box)
+    return f"resize {width}x{height} filter={name} box={left:g},{top:g},{right:g},{bottom:g}", apply
+
+
+def random_resized_crop(rng):
+    """The one crop of torchvision's RandomResizedCrop that is no matter of chance: where no try fits."""
+    name, side, ratio = rng.choice(list(FILTERS)), random_side(rng), rng.choice([0.31, 0.75, 1.0, 1.37, 3.3])
+
+    def apply(picture):
+        w, h = picture.size
+        width, height = round((w * h * ratio) ** 0.5), round((w * h / ratio) ** 0.5)
+        if 0 < width <= w and 0 < height <= h:
+            raise ValueError("it fits, and its place is random")
+        width, height = (w, int(round(w / ratio))) if w / h < ratio else (int(round(h * ratio)), h)
+        if not 0 < width <= w or not 0 < height <= h:
+            raise ValueError("no length")
+        left, top = (w - width) // 2, (h - height) // 2
+        return picture.crop((left, top, left + width, top + height)).resize((side, side), FILTERS[name])
+    return f"random_resized_crop {side} scale=1,1 ratio={ratio},{ratio} filter={name}", apply
+
+
 def center_crop(rng):
     width, height = random_side(rng), random_side(rng)
 
@@ -147,9 +181,9 @@ def hflip(_):
 
 def chain(rng):
     """Decode, up to three steps of any kind, and one that fixes the size."""
-    kinds = [resize_exact, resize_shorter, center_crop, pad, border, hflip]
+    kinds = [resize_exact, resize_shorter, resize_box, random_resized_crop, center_crop, pad, border, hflip]
     steps = [decode(rng)] + [rng.choice(kinds)(rng) for _ in range(rng.randint(0, 3))]
-    last = [resize_exact(rng)] if rng.random() < 0.6 else [center_crop(rng)]
+    last = [rng.choice([resize_exact, resize_exact, resize_box, random_resized_crop, center_crop, center_crop])(rng)]
     return steps + last + ([hflip(rng)] if rng.random() < 0.2 else [])
 
 
@@ -163,8 +197,8 @@ def expected(steps, data):
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
-def run_case(mill, rng, number):
-    """What is wrong, "" for nothing, None where there is nothing to compare."""
+def run_case(mill, rng, number, seen):
+    """What is wrong, "" for nothing, None where there is nothing to compare. The steps compared go to seen."""
     shard, out = f"case-{number}.tar", f"out-{number}"
     steps = chain(rng)
     text = " | ".join(step[0] for step in steps)
@@ -173,6 +207,7 @@ def run_case(mill, rng, number):
         wanted = [expected(steps, data) for data in jpegs]
     except ValueError:  # such as sides of no length, which are refused here and there
         return None
+    seen.update({step[0].split()[0] + (" box=" if "box=" in step[0] else "") for step in steps})
     write_shard(shard, jpegs)
     done = subprocess.run([mill, "run", shard, "--pipe", text, "--out", out, "--as", "npy"],
                           capture_output=True, text=True, check=False)
@@ -192,12 +227,14 @@ def main():
     cases = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     compared = bad = 0
+    seen = collections.Counter()
     for i in range(cases):
-        problem = run_case(mill, random.Random(f"{seed}/{i}"), i)
+        problem = run_case(mill, random.Random(f"{seed}/{i}"), i, seen)
         compared += problem is not None
         bad += bool(problem)
         if problem and bad <= SHOWN:
             print(f"case {i}: {problem}")
+    print("pipelines with " + ", ".join(f"{name}: {n}" for name, n in sorted(seen.items())))
     print(f"{compared} pipelines, {compared * IMAGES} images, {bad} pipelines differ from Pillow {Image.__version__}")
     return 1 if bad or not compared else 0
 

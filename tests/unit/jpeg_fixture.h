@@ -168,9 +168,12 @@ static inline void store_line(picture *p, int64_t y, const uint8_t *line, int co
     }
 }
 
-/* Decode all rows to 1 or 3 channels. False: not without error or warning; *p then is empty. */
-static inline bool jpeg_decode_whole(const void *data, size_t nbytes, int channels, picture *p)
+/* Decode all rows by libjpeg alone, at eighths of the size. False: not without error or warning; *p then is
+ * empty. */
+static inline bool jpeg_decode_at(const void *data, size_t nbytes, const mill__decode_options *options,
+                                  int eighths, picture *p)
 {
+    int channels = options->channels;
     struct jpeg_decompress_struct d;
     jpeg_escape e;
     uint8_t *volatile line = NULL;
@@ -184,6 +187,10 @@ static inline bool jpeg_decode_whole(const void *data, size_t nbytes, int channe
         jpeg_mem_src(&d, data, nbytes);
         jpeg_read_header(&d, TRUE);
         d.out_color_space = d.num_components == 4 ? JCS_CMYK : channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+        d.scale_num = (unsigned)eighths;
+        d.scale_denom = 8;
+        d.dct_method = options->fast_dct ? JDCT_IFAST : JDCT_ISLOW;
+        d.do_fancy_upsampling = !options->fast_upsampling;
         jpeg_start_decompress(&d);
         *p = picture_new(d.output_width, d.output_height, channels);
         line = malloc((size_t)d.output_width * 4);
@@ -199,6 +206,13 @@ static inline bool jpeg_decode_whole(const void *data, size_t nbytes, int channe
     if (!good)
         picture_free(p);
     return good;
+}
+
+/* To 1 or 3 channels, exactly. */
+static inline bool jpeg_decode_whole(const void *data, size_t nbytes, int channels, picture *p)
+{
+    mill__decode_options options = {.channels = channels};
+    return jpeg_decode_at(data, nbytes, &options, 8, p);
 }
 
 /* ---- the library ---- */

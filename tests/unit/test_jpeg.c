@@ -245,14 +245,16 @@ static void expect_variant(const char *name, const jpeg_file *file)
 
 START_TEST(variants_of_one_picture)
 {
-    const char *folder = "../shared/data/jpeg-variants";
+    const char *root = getenv("SRC");
+    char folder[300];
+    snprintf(folder, sizeof folder, "%s/../shared/data/jpeg-variants", root ? root : ".");
     DIR *dir = opendir(folder);
     if (!dir) {
         printf("skip: no %s\n", folder);
         return;
     }
     for (struct dirent *entry; (entry = readdir(dir));) {
-        char path[600];
+        char path[700];
         if (!strstr(entry->d_name, ".jpeg"))
             continue;
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);

@@ -30,7 +30,7 @@ static const struct {
     {"decode | resize 256 siez=3", {"column 10", "no parameter \"siez\"", "did you mean \"size\"?"}},
     {"resize 256 flavour=3", {"no parameter \"flavour\"", "size, filter"}},
     {"resize 256 size=3", {"size", "twice"}},
-    {"resize 256 bilinear 3", {"takes 2 arguments", "\"3\"", "one too many"}},
+    {"resize 2x5 bilinear 0,0,9,9 3", {"takes 3 arguments", "\"3\"", "one too many"}},
     {"resize 0", {"resize: size", "\"0\"", "320x240"}},
     {"resize -3", {"\"-3\"", "size in pixels"}},
     {"resize 3x", {"\"3x\"", "size in pixels"}},

@@ -165,6 +165,55 @@ START_TEST(every_level_renders_the_same_bytes)
 }
 END_TEST
 
+static picture resize_part(mill__renderer *r, const picture *p, const mill__part *part, int64_t width,
+                           int64_t height, mill_filter filter)
+{
+    mill_view view;
+    mill__view_init(&view, p->width, p->height);
+    EXPECT(mill__view_resize_part(&view, part, width, height, filter) == MILL_OK);
+    return picture_render(r, p, &view);
+}
+
+/* Of a picture that goes on as it ends, the part is resized as if it were cut out of one without an end. */
+START_TEST(a_part_is_resized_with_its_surroundings)
+{
+    mill_filter filter = (mill_filter)_i;
+    mill__renderer *r = mill__renderer_new(1 << 26);
+    for (int round = 0; round < 100; round++) {
+        int64_t scale = random_between(1, 4), width = random_between(20, 30), height = random_between(20, 30);
+        int64_t x = random_between(3, 8), y = random_between(3, 8), w = 6, h = 7;
+        picture p = picture_random(width * scale, height * scale, random_one_in(3) ? 1 : 3);
+        picture whole = picture_resize(&p, width, height, filter);
+        mill__part part = {true, (float)(x * scale), (float)(y * scale), (float)((x + w) * scale),
+                           (float)((y + h) * scale)};
+        picture made = resize_part(r, &p, &part, w, h, filter);
+        picture wanted = picture_crop(&whole, x, y, w, h, 0);
+        EXPECT_MSG(picture_equal(&made, &wanted), "%s by %lld", names[filter], (long long)scale);
+        picture_free(&p);
+        picture_free(&whole);
+        picture_free(&made);
+        picture_free(&wanted);
+    }
+    mill__renderer_free(r);
+}
+END_TEST
+
+START_TEST(a_part_lies_within)
+{
+    mill_view view;
+    mill__view_init(&view, 50, 40);
+    const mill__part bad[] = {{true, -1, 0, 50, 40}, {true, 0, 0, 50.5f, 40}, {true, 10, 0, 10, 40},
+                              {true, 0, 30, 50, 20}, {true, 0, 0, NAN, 40},   {true, 0, 0, 50, 41}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_int_eq(mill__view_resize_part(&view, &bad[i], 5, 5, MILL_BOX), MILL_BAD_DATA);
+    const mill__part whole = {true, 0, 0, 50, 40}, half = {true, 0.5f, 0, 50, 40};
+    ck_assert_int_eq(mill__view_resize_part(&view, &half, 0, 5, MILL_BOX), MILL_USAGE);
+    ck_assert_int_eq(mill__view_resize_part(&view, &whole, 50, 40, MILL_BOX), MILL_OK);
+    ck_assert(!view.part.given); /* it is a plain resize */
+    ck_assert_int_eq(mill__view_resize_part(&view, &half, 5, 5, MILL_BOX), MILL_AGAIN);
+}
+END_TEST
+
 /* ---- what a renderer holds ---- */
 
 START_TEST(a_renderer_keeps_to_its_limit)
@@ -214,6 +263,8 @@ int main(void)
     tcase_add_loop_test(tests, pictures_are_what_the_naive_loop_makes_of_them, 0, NFILTERS);
     tcase_add_loop_test(tests, flat_pictures_stay_flat, 0, NFILTERS);
     tcase_add_loop_test(tests, every_level_renders_the_same_bytes, 0, NFILTERS);
+    tcase_add_loop_test(tests, a_part_is_resized_with_its_surroundings, 0, NFILTERS);
+    tcase_add_test(tests, a_part_lies_within);
     tcase_add_test(tests, a_renderer_keeps_to_its_limit);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
