@@ -24,21 +24,32 @@
 
 #define MILL__TRANSFORMS(X)                                                                                  \
     X(add)                                                                                                   \
+    X(affine)                                                                                                \
+    X(autocontrast)                                                                                          \
     X(cast)                                                                                                  \
     X(center_crop)                                                                                           \
     X(clip)                                                                                                  \
+    X(color_jitter)                                                                                          \
     X(decode)                                                                                                \
+    X(equalize)                                                                                              \
+    X(gaussian_blur)                                                                                         \
+    X(grayscale)                                                                                             \
     X(hflip)                                                                                                 \
+    X(invert)                                                                                                \
     X(layout)                                                                                                \
     X(log1p)                                                                                                 \
     X(mul)                                                                                                   \
     X(normalize)                                                                                             \
     X(pad)                                                                                                   \
+    X(posterize)                                                                                             \
     X(random_crop)                                                                                           \
     X(random_resized_crop)                                                                                   \
     X(resize)                                                                                                \
+    X(rotate)                                                                                                \
     X(scale)                                                                                                 \
+    X(sharpness)                                                                                             \
     X(sin)                                                                                                   \
+    X(solarize)                                                                                              \
     X(standardize)
 
 #define MILL__DECLARE_FORMAT(name)    extern const mill__format_ops mill__format_##name;

@@ -93,10 +93,13 @@ MILL_API void *mill_context_scratch(const mill_context *ctx, size_t nbytes);
 
 enum {
     MILL_POINTWISE =
-        1,          /* each output element depends on the input element at its place (and its channel) only:
-                       run() is batched (n samples in one call), in->data may equal out->data when the element
-                       size is the same, and on u8 images it is folded into a table of 256 entries */
-    MILL_RANDOM = 2 /* draws random numbers */
+        1, /* each output element depends on the input element at its place (and its channel) only:
+              run() is batched (n samples in one call), in->data may equal out->data when the element
+              size is the same, and on u8 images it is folded into a table of 256 entries */
+    MILL_RANDOM =
+        2, /* draws random numbers; with MILL_POINTWISE: run() is called for each sample, with ctx, and
+              on u8 images for the table of that sample (256 values of each channel, as a chw image) */
+    MILL_IN_PLACE = 4 /* run() keeps the type, and in->data may equal out->data */
 };
 
 /* All callbacks but plan may be NULL; exactly one of view and run is needed (both: view is used on images

@@ -82,12 +82,43 @@ static mill_status fold_pointwise(mill__segment *segment, const mill__stage *sta
     return status;
 }
 
+/* From the first random pointwise stage of a segment on, the table is a sample's own. */
+static mill_status fold(mill__plan *plan, mill__segment *segment, int index, mill_error *err)
+{
+    const mill__stage *stage = &plan->stages[index];
+    segment->out = stage->out;
+    if (!segment->live && !(stage->ops->flags & MILL_RANDOM))
+        return fold_pointwise(segment, stage, err);
+    if (!segment->live)
+        segment->live = index;
+    segment->end = index + 1;
+    return MILL_OK;
+}
+
+/* Pixels that a run stage gave are stored once more if colour steps or a layout follow: that is an image
+ * segment without views. (A pipeline of nothing but pointwise stages has no need of it.) */
+static bool begins_store(const mill__plan *plan, const mill__stage *stage)
+{
+    const mill__segment *last = plan->nsegments ? &plan->segments[plan->nsegments - 1] : NULL;
+    if (!last || last->image || plan->stages[last->first].ops->flags & MILL_POINTWISE ||
+        !is_pixels(&stage->in))
+        return false;
+    return stage->ops == &mill__layout_ops ||
+           (stage->ops->flags & MILL_POINTWISE && mill_dtype_nbytes(stage->out.dtype) <= 4);
+}
+
 /* Where a stage goes: into the image segment that is open, or into a new one. */
 static mill_status place(mill__plan *plan, int index, bool *open, mill_error *err)
 {
     const mill__stage *stage = &plan->stages[index];
     mill__segment *last = plan->nsegments ? &plan->segments[plan->nsegments - 1] : NULL;
-    bool folded = *open && (last->table || last->out.layout == MILL_CHW); /* colour steps have begun */
+    if (!*open && begins_store(plan, stage)) {
+        last = &plan->segments[plan->nsegments++];
+        *last = (mill__segment){.image = true, .first = index, .out = stage->in};
+        *open = true;
+    }
+    bool coloured = *open && (last->table || last->live);
+    bool folded = *open && (coloured || last->out.layout == MILL_CHW); /* colour steps have begun */
     bool viewable = stage->ops->view && (is_pixels(&stage->in) || (*open && !folded));
 
     if (stage->ops == &mill__decode_ops) {
@@ -105,9 +136,8 @@ static mill_status place(mill__plan *plan, int index, bool *open, mill_error *er
     } else if (*open && stage->ops == &mill__layout_ops) {
         last->out = stage->out;
     } else if (*open && stage->ops->flags & MILL_POINTWISE && mill_dtype_nbytes(stage->out.dtype) <= 4 &&
-               (last->table || last->out.dtype == MILL_U8)) {
-        last->out = stage->out;
-        return fold_pointwise(last, stage, err);
+               (coloured || last->out.dtype == MILL_U8)) {
+        return fold(plan, last, index, err);
     } else if (stage->ops->run) {
         plan->segments[plan->nsegments++] = (mill__segment){.first = index, .out = stage->out};
         *open = false;
@@ -159,7 +189,7 @@ static bool all_batched(const mill__plan *plan)
 {
     for (int i = 0; i < plan->nstages; i++) {
         const mill_transform_ops *ops = plan->stages[i].ops;
-        if (!ops || !(ops->flags & MILL_POINTWISE) || !ops->run)
+        if (!ops || !ops->run || (ops->flags & (MILL_POINTWISE | MILL_RANDOM)) != MILL_POINTWISE)
             return false;
     }
     for (int i = 0; i < plan->nsegments; i++)

@@ -3,7 +3,8 @@
  *
  * Transforms become segments. An image segment renders once: it decodes (or takes u8 pixels), composes the
  * view transforms of the segment for the sample at hand, and sends each pixel through one colour table, into
- * which all pointwise transforms that follow were folded. Anything else is a run segment: one transform, data
+ * which all pointwise transforms that follow were folded; from the first random one on they are run over the
+ * table for each sample. Anything else is a run segment: one transform, data
  * in, data out. */
 #ifndef MILL_ENGINE_PLAN_H
 #define MILL_ENGINE_PLAN_H
@@ -39,9 +40,10 @@ typedef struct mill__stage {
 typedef struct mill__segment {
     bool image; /* else a single run stage */
     int first,
-        nviews;   /* image: stages first .. are its views (behind decode, if decodes); run: stage first */
-    bool decodes; /* image: begins with an encoded file, stage first - 1 being decode */
-    void *table;  /* image: colour table or NULL */
+        nviews;    /* image: stages first .. are its views (behind decode, if decodes); run: stage first */
+    bool decodes;  /* image: begins with an encoded file, stage first - 1 being decode */
+    void *table;   /* image: colour table or NULL */
+    int live, end; /* image: stages live .. end - 1 are run over the table for each sample; live 0: none */
     mill_type out;
 } mill__segment;
 

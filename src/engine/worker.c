@@ -199,6 +199,45 @@ static mill_status make_room(mill__worker *worker, mill_tensor *out, void *place
     return out->data ? MILL_OK : MILL_LIMIT;
 }
 
+/* The colour table of the sample at hand: the segment's, taken through the stages that draw random numbers
+ * and all that follow them. 256 pixel values of each channel are a (c, 256, 1) image. */
+static mill_status live_table(image_work *w, const void **table, mill_error *err)
+{
+    const mill__plan *plan = w->worker->job->plan;
+    const mill__segment *segment = w->segment;
+    *table = segment->table;
+    if (!segment->live)
+        return MILL_OK;
+    size_t n = 256 * (size_t)w->channels, most = n * sizeof(uint64_t);
+    uint8_t *now = take_scratch(w->worker, most, err);
+    uint8_t *next = now ? take_scratch(w->worker, most, err) : NULL;
+    if (!next)
+        return MILL_LIMIT;
+    for (size_t i = 0; i < n && !segment->table; i++)
+        now[i] = (uint8_t)i;
+    if (segment->table)
+        memcpy(now, segment->table, n * mill_dtype_nbytes(plan->stages[segment->live].in.dtype));
+    mill_status status = MILL_OK;
+    for (int i = segment->live; i < segment->end && !status; i++) {
+        const mill__stage *stage = &plan->stages[i];
+        if (stage->ops == &mill__layout_ops)
+            continue;
+        mill_tensor in = {.type = {.layout = MILL_CHW, .rank = 3, .shape = {w->channels, 256, 1}}, .n = 1};
+        mill_tensor out = in;
+        in.type.dtype = stage->in.dtype;
+        in.data = now;
+        out.type.dtype = stage->out.dtype;
+        out.data = next;
+        w->ctx->random.transform = (uint32_t)i;
+        status = stage->ops->run(stage->self, w->worker->states[i],
+                                 stage->ops->flags & MILL_RANDOM ? w->ctx : NULL, &in, &out, err);
+        next = now;
+        now = out.data;
+    }
+    *table = now;
+    return status;
+}
+
 static mill_status run_image(mill__worker *worker, mill_context *ctx, const mill__segment *segment,
                              const mill_tensor *in, mill_tensor *out, void *place, mill_error *err)
 {
@@ -219,28 +258,38 @@ static mill_status run_image(mill__worker *worker, mill_context *ctx, const mill
                              "a view of %lld x %lld pixels where another size was planned", (long long)width,
                              (long long)height);
     out->type = type;
+    const void *table;
     status = make_room(worker, out, place, err);
+    if (!status)
+        status = live_table(&w, &table, err);
     if (status)
         return status;
     mill__target target = {.data = out->data,
                            .layout = type.layout,
                            .channels = w.channels,
                            .dtype = type.dtype,
-                           .table = segment->table};
+                           .table = table};
     return render(&w, &target, err);
 }
 
 /* ---- run segments ---- */
 
+static bool is_in_place(const mill__plan *plan, int segment)
+{
+    const mill__segment *s = &plan->segments[segment];
+    return !s->image && plan->stages[s->first].ops->flags & MILL_IN_PLACE;
+}
+
 static mill_status run_stage(mill__worker *worker, mill_context *ctx, const mill__segment *segment,
                              const mill_tensor *in, mill_tensor *out, void *place, mill_error *err)
 {
     const mill__stage *stage = &worker->job->plan->stages[segment->first];
-    bool pointwise = stage->ops->flags & MILL_POINTWISE;
+    const unsigned flags = stage->ops->flags;
+    bool pointwise = flags & MILL_POINTWISE, in_place = flags & MILL_IN_PLACE;
     out->type = stage->out;
     out->n = 1;
     out->data = NULL;
-    if (pointwise || stage->ops == &mill__layout_ops) /* shapes follow from what came in */
+    if (pointwise || in_place || stage->ops == &mill__layout_ops) /* shapes follow from what came in */
         for (int i = 0; i < out->type.rank; i++)
             out->type.shape[i] = in->type.shape[i];
     if (stage->ops == &mill__layout_ops && in->type.layout != out->type.layout) {
@@ -249,14 +298,16 @@ static mill_status run_stage(mill__worker *worker, mill_context *ctx, const mill
         int64_t chw[] = {from[2], from[0], from[1]}, hwc[] = {from[1], from[2], from[0]};
         memcpy(out->type.shape, planar ? chw : hwc, sizeof chw);
     }
-    if (mill__type_nbytes(&out->type)) {
+    if (in_place && segment > worker->job->plan->segments) { /* else the data are the sample's own */
+        out->data = in->data;
+    } else if (mill__type_nbytes(&out->type)) {
         mill_status status = make_room(worker, out, place, err);
         if (status)
             return status;
     }
     ctx->random.transform = (uint32_t)segment->first;
-    mill_status status =
-        stage->ops->run(stage->self, worker->states[segment->first], pointwise ? NULL : ctx, in, out, err);
+    mill_status status = stage->ops->run(stage->self, worker->states[segment->first],
+                                         pointwise && !(flags & MILL_RANDOM) ? NULL : ctx, in, out, err);
     if (!status && !out->data && mill__type_nbytes(&out->type))
         status = mill_fail(err, MILL_INTERNAL, "shape", "%s gave no data", stage->ops->name);
     return status;
@@ -307,12 +358,14 @@ static mill_status transform(mill__worker *worker, mill_context *ctx, void *plac
     mill_status status = first_tensor(worker, &now, err);
     if (!status && plan->input.layout != MILL_ENCODED)
         status = align(worker, &now, (size_t)mill__type_nbytes(&now.type), err);
+    int final = plan->nsegments - 1; /* or the one that is followed only by what works on its output */
+    while (final > 0 && is_in_place(plan, final))
+        final--;
     for (int i = 0; i < plan->nsegments && !status; i++) {
         const mill__segment *segment = &plan->segments[i];
-        bool final = i + 1 == plan->nsegments;
         mill_tensor out = {0};
         status = (segment->image ? run_image : run_stage)(worker, ctx, segment, &now, &out,
-                                                          final ? place : NULL, err);
+                                                          i == final ? place : NULL, err);
         now = out;
     }
     if (!status && place && now.data != place && plan->row_nbytes) {

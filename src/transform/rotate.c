@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* transform/rotate.c: turned about the centre by a random angle, as Pillow's Image.rotate and torchvision's
+ * RandomRotation. */
+#include "base/memory.h"
+#include "transform/geometry.h"
+#include "transform/warp.h"
+
+typedef struct rotate {
+    double p;
+    double degrees[2];
+    bool bilinear;
+    uint8_t fill;
+} rotate;
+
+static const mill_param params[] = {
+    {.name = "degrees",
+     .type = MILL_PARAM_FLOATS,
+     .min = -1e6,
+     .max = 1e6,
+     .help = "up to that far either way, or LOW,HIGH; against the clock"},
+    {.name = "filter",
+     .type = MILL_PARAM_CHOICE,
+     .fallback = "nearest",
+     .choices = MILL__WARP_FILTERS,
+     .help = "the nearest pixel, or the four around weighed"},
+    {.name = "fill",
+     .type = MILL_PARAM_INT,
+     .fallback = "0",
+     .max = 255,
+     .help = "value of pixels from outside of the image"},
+    MILL__PARAM_P("1"),
+};
+
+static mill_status plan(const mill_value *values, void *user, const mill_type *in, mill_type *out,
+                        void **self, mill_error *err)
+{
+    (void)user;
+    (void)out;
+    rotate planned = {.p = values[3].f};
+    mill_status status = mill__geometry_check("rotate", in, err);
+    planned.bilinear = values[1].i != 0;
+    planned.fill = (uint8_t)values[2].i;
+    if (!status)
+        status = mill__take_angles("rotate", "degrees", &values[0], planned.degrees, err);
+    return status ? status : mill__keep("rotate", &planned, sizeof planned, self, err);
+}
+
+static mill_status run(const void *self, void *state, const mill_context *ctx, const mill_tensor *in,
+                       mill_tensor *out, mill_error *err)
+{
+    (void)state;
+    const rotate *s = self;
+    mill__frame frame;
+    mill_status status = mill__frame_begin(&frame, ctx, in, out, err);
+    if (status)
+        return status;
+    if (!mill__chance(ctx, 0, s->p))
+        mill__frame_copy(&frame);
+    else
+        mill__rotate(&frame, mill__draw(ctx, 1, s->degrees[0], s->degrees[1]), s->bilinear, s->fill);
+    return status;
+}
+
+const mill_transform_ops mill__rotate_ops = {.struct_nbytes = sizeof(mill_transform_ops),
+                                             .name = "rotate",
+                                             .summary = "turn images about their centre",
+                                             .example =
+                                                 "decode | center_crop 224 | rotate 15 filter=bilinear",
+                                             .params = params,
+                                             .nparams = sizeof params / sizeof *params,
+                                             .flags = MILL_RANDOM,
+                                             .plan = plan,
+                                             .drop = mill__free,
+                                             .run = run};

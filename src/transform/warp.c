@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The nearest pixel is found as Pillow finds it: by steps in 16.16 fixed point, or by sums of doubles where
+ * the image is only scaled, or where fixed point does not reach. */
+#include "transform/warp.h"
+#include <math.h>
+#include <string.h>
+
+/* ---- matrices ---- */
+
+/* To 15 decimals: the double nearest to the whole number of 1e-15 that is nearest to x, |x| <= 1. */
+static double rounded(double x)
+{
+    double units = x * 1e15, lost = fma(x, 1e15, -units);
+    double whole = rint(units), rest = (units - whole) + lost;
+    whole += rest > 0.5 ? 1 : rest < -0.5 ? -1 : 0;
+    return whole / 1e15;
+}
+
+static double radians(double degrees)
+{
+    return degrees * (M_PI / 180);
+}
+
+/* Rotation about the centre of the image, its functions rounded as Image.rotate has it. */
+static mill__matrix rotation(const mill__frame *frame, double degrees)
+{
+    double angle = -radians(degrees), x = (double)frame->width / 2, y = (double)frame->height / 2;
+    double c = rounded(cos(angle)), s = rounded(sin(angle)), minus_s = rounded(-sin(angle));
+    return (mill__matrix){{c, s, c * -x + s * -y + 0.0 + x, minus_s, c, minus_s * -x + c * -y + 0.0 + y}};
+}
+
+/* The inverse of: move to the centre, rotate, scale, shear, move back and by move_x, move_y. */
+mill__matrix mill__matrix_for(const mill__motion *motion)
+{
+    double turn = radians(motion->degrees), shear_x = radians(motion->shear_x);
+    double shear_y = radians(motion->shear_y);
+    double a = cos(turn - shear_y) / cos(shear_y);
+    double b = -cos(turn - shear_y) * tan(shear_x) / cos(shear_y) - sin(turn);
+    double c = sin(turn - shear_y) / cos(shear_y);
+    double d = -sin(turn - shear_y) * tan(shear_x) / cos(shear_y) + cos(turn);
+    double m[6] = {d / motion->scale, -b / motion->scale, 0, -c / motion->scale, a / motion->scale, 0};
+    double x = -motion->center_x - motion->move_x, y = -motion->center_y - motion->move_y;
+    m[2] += m[0] * x + m[1] * y;
+    m[5] += m[3] * x + m[4] * y;
+    m[2] += motion->center_x;
+    m[5] += motion->center_y;
+    mill__matrix matrix;
+    memcpy(matrix.m, m, sizeof m);
+    return matrix;
+}
+
+/* ---- nearest ---- */
+
+static void put(uint8_t *out, const uint8_t *in, size_t c)
+{
+    out[0] = in[0];
+    if (c == 3) {
+        out[1] = in[1];
+        out[2] = in[2];
+    }
+}
+
+/* A coordinate as Pillow cuts it: -1 for all below 0. Doubles beyond an int are outside anyway. */
+static ptrdiff_t cut(double x, size_t end)
+{
+    return x < 0 || !(x < (double)end) ? -1 : (ptrdiff_t)x;
+}
+
+static void scaled(const mill__frame *f, const double *m)
+{
+    size_t row = f->width * f->c;
+    double at_y = m[5] + m[4] * 0.5;
+    bool shifted = m[0] == 1 && m[2] == floor(m[2]) && fabs(m[2]) < 0x1p31;
+    for (size_t y = 0; y < f->height; y++, at_y += m[4]) {
+        ptrdiff_t from_y = cut(at_y, f->height);
+        const uint8_t *in = f->in + (size_t)(from_y < 0 ? 0 : from_y) * row;
+        uint8_t *out = f->out + y * row;
+        if (from_y < 0)
+            continue;
+        if (shifted) { /* the same as below, in one piece */
+            int64_t shift = (int64_t)m[2], first = shift < 0 ? -shift : 0, width = (int64_t)f->width;
+            int64_t n = width - (shift < 0 ? -shift : shift);
+            if (n > 0)
+                memcpy(out + (size_t)first * f->c, in + (size_t)(first + shift) * f->c, (size_t)n * f->c);
+            continue;
+        }
+        double at_x = m[2] + m[0] * 0.5;
+        for (size_t x = 0; x < f->width; x++, out += f->c, at_x += m[0]) {
+            ptrdiff_t from_x = cut(at_x, f->width);
+            if (from_x >= 0)
+                put(out, in + (size_t)from_x * f->c, f->c);
+        }
+    }
+}
+
+static bool fits(const double *m, double x, double y)
+{
+    return fabs(x * m[0] + y * m[1] + m[2]) < 32768.0 && fabs(x * m[3] + y * m[4] + m[5]) < 32768.0;
+}
+
+static int64_t fixed(double x)
+{
+    return (int64_t)floor(x * 65536.0 + 0.5);
+}
+
+static void stepped(const mill__frame *f, const double *m)
+{
+    const int64_t across_x = fixed(m[0]), down_x = fixed(m[1]), across_y = fixed(m[3]), down_y = fixed(m[4]);
+    const uint64_t right = (uint64_t)f->width << 16, bottom = (uint64_t)f->height << 16;
+    int64_t begin_x = fixed(m[2] + m[0] * 0.5 + m[1] * 0.5);
+    int64_t begin_y = fixed(m[5] + m[3] * 0.5 + m[4] * 0.5);
+    uint8_t *out = f->out;
+    for (size_t y = 0; y < f->height; y++, begin_x += down_x, begin_y += down_y) {
+        int64_t at_x = begin_x, at_y = begin_y;
+        for (size_t x = 0; x < f->width; x++, at_x += across_x, at_y += across_y, out += f->c)
+            if ((uint64_t)at_x < right && (uint64_t)at_y < bottom)
+                put(out, f->in + ((size_t)(at_y >> 16) * f->width + (size_t)(at_x >> 16)) * f->c, f->c);
+    }
+}
+
+static void summed(const mill__frame *f, const double *m)
+{
+    double begin_x = m[2] + m[1] * 0.5 + m[0] * 0.5, begin_y = m[5] + m[4] * 0.5 + m[3] * 0.5;
+    uint8_t *out = f->out;
+    for (size_t y = 0; y < f->height; y++, begin_x += m[1], begin_y += m[4]) {
+        double at_x = begin_x, at_y = begin_y;
+        for (size_t x = 0; x < f->width; x++, at_x += m[0], at_y += m[3], out += f->c) {
+            ptrdiff_t from_x = cut(at_x, f->width), from_y = cut(at_y, f->height);
+            if (from_x >= 0 && from_y >= 0)
+                put(out, f->in + ((size_t)from_y * f->width + (size_t)from_x) * f->c, f->c);
+        }
+    }
+}
+
+static void nearest(const mill__frame *f, const double *m)
+{
+    double width = (double)f->width, height = (double)f->height;
+    if (m[1] == 0 && m[3] == 0)
+        scaled(f, m);
+    else if (fits(m, 0, 0) && fits(m, width, height) && fits(m, 0, height) && fits(m, width, 0))
+        stepped(f, m);
+    else
+        summed(f, m);
+}
+
+void mill__warp(const mill__frame *frame, const mill__matrix *matrix, bool bilinear, uint8_t fill)
+{
+    memset(frame->out, fill, frame->nbytes);
+    for (size_t y = 0; bilinear && y < frame->height; y++)
+        frame->kernels->warp_bilinear(frame->out + y * frame->width * frame->c, frame->in, frame->width,
+                                      frame->height, frame->c, matrix->m, y);
+    if (!bilinear)
+        nearest(frame, matrix->m);
+}
+
+/* ---- rotation ---- */
+
+/* Pixel (0, 0) of the output is pixel first of the input; steps in pixels. */
+static void turn_whole(const mill__frame *f, ptrdiff_t first, ptrdiff_t across, ptrdiff_t down)
+{
+    uint8_t *out = f->out;
+    ptrdiff_t c = (ptrdiff_t)f->c;
+    for (size_t y = 0; y < f->height; y++) {
+        const uint8_t *in = f->in + (first + (ptrdiff_t)y * down) * c;
+        for (size_t x = 0; x < f->width; x++, in += across * c, out += c)
+            put(out, in, f->c);
+    }
+}
+
+void mill__rotate(const mill__frame *frame, double degrees, bool bilinear, uint8_t fill)
+{
+    ptrdiff_t width = (ptrdiff_t)frame->width, height = (ptrdiff_t)frame->height;
+    double turn = fmod(degrees, 360);
+    turn = turn < 0 ? turn + 360 : turn;
+    if (turn == 0 || turn == 360) {
+        memcpy(frame->out, frame->in, frame->nbytes);
+    } else if (turn == 180) {
+        turn_whole(frame, width * height - 1, -1, -width);
+    } else if (turn == 90 && width == height) {
+        turn_whole(frame, width - 1, width, -1);
+    } else if (turn == 270 && width == height) {
+        turn_whole(frame, width * (height - 1), -width, 1);
+    } else {
+        mill__matrix matrix = rotation(frame, turn);
+        mill__warp(frame, &matrix, bilinear, fill);
+    }
+}
