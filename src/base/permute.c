@@ -3,6 +3,20 @@
 #include "base/random.h"
 #include <stddef.h>
 
+/* Fisher and Yates's shuffle; 32 bits a draw leave a bias of n / 2^32 at the most. */
+static void deal(mill__permutation *p, const uint32_t key[2], uint64_t part)
+{
+    uint32_t draws[4] = {0};
+    for (uint32_t i = 0; i < p->n; i++) {
+        const uint32_t counter[4] = {(uint32_t)part, (uint32_t)(part >> 32), MILL__PERMUTE_ROUNDS + i / 4, 0};
+        if (i % 4 == 0)
+            mill__philox(counter, key, draws);
+        uint32_t j = (uint32_t)((uint64_t)draws[i % 4] * (i + 1) >> 32);
+        p->dealt[i] = p->dealt[j];
+        p->dealt[j] = (uint8_t)i;
+    }
+}
+
 void mill__permutation_init(mill__permutation *p, uint64_t n, uint64_t seed, uint64_t epoch, uint32_t purpose,
                             uint64_t part)
 {
@@ -19,6 +33,8 @@ void mill__permutation_init(mill__permutation *p, uint64_t n, uint64_t seed, uin
         const uint32_t counter[4] = {(uint32_t)part, (uint32_t)(part >> 32), i, key[2]};
         mill__philox(counter, key, p->keys + (size_t)4 * i);
     }
+    if (n <= MILL__PERMUTE_DEALT)
+        deal(p, key, part);
 }
 
 /* 32 bits that depend on all bits of both: two multiplications by odd constants (those of MurmurHash3's
@@ -45,8 +61,8 @@ static uint64_t feistel(const mill__permutation *p, uint64_t i)
 
 uint64_t mill__permute(const mill__permutation *p, uint64_t i)
 {
-    if (p->n < 2)
-        return i;
+    if (p->n <= MILL__PERMUTE_DEALT)
+        return p->dealt[i];
     do
         i = feistel(p, i);
     while (i >= p->n);
