@@ -53,16 +53,14 @@ mill_status mill__ranks_find(mill__ranks *ranks, int rank, int world_size, char 
         return check(ranks, err);
     for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
         const char *r = get(launchers[i].rank), *w = get(launchers[i].world_size);
-        bool slurm = i + 1 == sizeof launchers / sizeof *launchers;
-        if (!r || !*r || (slurm && !inside_step(get)))
+        bool slurm = i + 1 == sizeof launchers / sizeof *launchers, has_rank = r && *r, has_size = w && *w;
+        /* half a pair is somebody else's variable, unless it is ours */
+        if (i == 0 && has_rank != has_size)
+            return mill_fail(err, MILL_USAGE, "ranks", "%s is set and %s is not: set both, or neither",
+                             has_rank ? launchers[i].rank : launchers[i].world_size,
+                             has_rank ? launchers[i].world_size : launchers[i].rank);
+        if (!has_rank || !has_size || (slurm && !inside_step(get)))
             continue;
-        if (!w || !*w) {
-            /* half a pair is somebody else's variable, unless it is ours */
-            if (i == 0)
-                return mill_fail(err, MILL_USAGE, "ranks", "%s is set and %s is not: set both, or neither",
-                                 launchers[i].rank, launchers[i].world_size);
-            continue;
-        }
         ranks->by = launchers[i].by;
         if (!number(r, &ranks->rank) || !number(w, &ranks->world_size))
             return mill_fail(err, MILL_USAGE, "ranks",
