@@ -109,7 +109,14 @@ void mill__load_advance(mill__loader *l)
             return;
         if (!mill__order_wants(order, 0, &shard) || !l->shards[shard].indexed)
             break;
-        mill__order_count(order, count_of(l, shard));
+        if (!mill__order_count(order, count_of(l, shard))) {
+            mill_error err;
+            mill_fail(&err, MILL_LIMIT, "limit", "an epoch of more samples than can be counted: %llu in here",
+                      (unsigned long long)count_of(l, shard));
+            mill__error_where(&err, mill__load_name(l, shard)->locator, NULL, MILL_NO_OFFSET);
+            mill__load_fail(l, MILL_LIMIT, &err);
+            return;
+        }
     }
     for (size_t i = 0; i < ahead && mill__order_wants(order, i, &shard); i++)
         mill__load_index(l, shard);

@@ -56,10 +56,16 @@ static bool all_known(const mill__order *order)
     return order->counted == order->config.nshards;
 }
 
-void mill__order_count(mill__order *order, uint64_t samples)
+/* What a shard claims to have may be a lie: sums and the next multiples of windows must not overflow. */
+static const uint64_t most_samples = (uint64_t)1 << 61;
+
+bool mill__order_count(mill__order *order, uint64_t samples)
 {
+    if (samples > (most_samples - known(order)) / order->config.repeat)
+        return false;
     order->ends[order->counted] = known(order) + samples * order->config.repeat;
     order->counted++;
+    return true;
 }
 
 /* ---- batches ---- */

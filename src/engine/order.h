@@ -43,7 +43,8 @@ void mill__order_begin(mill__order *order, uint64_t epoch); /* forget the counts
 
 /* The shard whose count is wanted next; false: all are known. */
 bool mill__order_wants(const mill__order *order, size_t ahead, size_t *shard);
-void mill__order_count(mill__order *order, uint64_t samples); /* of the shard at counted */
+/* Of the shard at counted; false: the epoch is too long to be counted. */
+bool mill__order_count(mill__order *order, uint64_t samples);
 
 typedef enum mill__order_answer {
     MILL__ORDER_BATCH, /* the batch exists and all of it is known */
