@@ -55,7 +55,8 @@ static mill_status write_index(task *t, const mill__indexed *shard)
     const mill_index_options *o = &t->all->options;
     const char *locator = shard->name->locator;
     const mill__index_keep keep = {.place = MILL__INDEX_FOLDER, .folder = o->folder};
-    t->path = o->dali ? mill__index_dali_path(locator) : mill__index_path(&keep, locator, !o->folder);
+    t->path =
+        o->dali ? mill__index_dali_path(o->folder, locator) : mill__index_path(&keep, locator, !o->folder);
     if (!t->path)
         return mill__no_memory(&t->error, strlen(locator), "a path");
     return o->dali ? mill__index_save_dali(shard, t->path, &t->error)

@@ -12,6 +12,7 @@ void mill__index_free(mill__index *index)
 {
     free(index->extents.extents);
     free(index->issues);
+    free(index->bad);
     mill__arena_free(&index->arena);
     *index = (mill__index){0};
 }
@@ -135,7 +136,9 @@ static mill_status walk_shard(walk *w, void *walker, mill__index_visit visit, vo
     const mill__report report = {.issue = take_issue, .self = w};
     mill__sample sample;
     size_t need = PIECE_NBYTES;
-    mill_status status = w->shard->info->nbytes ? refill(w, need, err) : MILL_OK;
+    mill_status status = mill__buffer_reserve(&w->held, 1) ? mill__no_memory(err, 1, "an index") : MILL_OK;
+    if (!status && w->shard->info->nbytes)
+        status = refill(w, need, err);
     while (!status && !stopped(w->shard)) {
         size_t used = 0;
         mill__window window = {.data = w->held.data + w->at,
@@ -158,11 +161,32 @@ static mill_status walk_shard(walk *w, void *walker, mill__index_visit visit, vo
     return status;
 }
 
+/* They were found in the order of samples. */
+static bool list_bad(mill__index *index)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < index->nissues; i++)
+        n += index->issues[i].sample >= 0;
+    index->bad = n ? malloc(n * sizeof *index->bad) : NULL;
+    for (size_t i = 0; index->bad && i < index->nissues; i++)
+        if (index->issues[i].sample >= 0)
+            index->bad[index->nbad++] = i;
+    return index->nbad == n;
+}
+
 const mill_issue *mill__index_bad(const mill__index *index, int64_t sample)
 {
-    for (size_t i = 0; i < index->nissues; i++) /* few, if any */
-        if (index->issues[i].sample == sample)
-            return &index->issues[i];
+    size_t low = 0, high = index->nbad;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const mill_issue *issue = &index->issues[index->bad[middle]];
+        if (issue->sample == sample)
+            return issue;
+        if (issue->sample < sample)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
 }
 
@@ -187,7 +211,7 @@ mill_status mill__index_walk(mill__index *index, const mill__indexed *shard, mil
         status = MILL_END;
     }
     mill__buffer_free(&w.held);
-    if (w.no_memory)
+    if (w.no_memory || !list_bad(index))
         status = mill__no_memory(&why, sizeof(mill_issue), "an issue");
     if (stopped(shard))
         status = mill_fail(&why, MILL_CANCELED, "canceled", "stopped on request");
@@ -244,6 +268,32 @@ static bool load_from(mill__index *index, const mill_shard_info *info, char *pat
     return found;
 }
 
+/* DALI's index says nothing of what lies behind its last sample: samples there would be lost without a word.
+ */
+static bool ends_in_zeros(const mill__index *index, const mill__indexed *shard)
+{
+    const mill__extents *e = &index->extents;
+    uint64_t end = e->n ? e->extents[e->n - 1].offset + e->extents[e->n - 1].nbytes : 0;
+    size_t n = (size_t)(shard->info->nbytes - end), got = 0; /* little: load_dali() has looked */
+    uint8_t *tail = mill__alloc(n);
+    bool zeros = tail && !shard->source->read(shard->handle, end, tail, n, &got, NULL) && got == n;
+    for (size_t i = 0; zeros && i < n; i++)
+        zeros = !tail[i];
+    mill__free(tail);
+    return zeros;
+}
+
+static bool load_dali(mill__index *index, const mill__indexed *shard)
+{
+    if (!load_from(index, shard->info, mill__index_dali_path(NULL, shard->name->locator),
+                   mill__index_load_dali))
+        return false;
+    if (ends_in_zeros(index, shard))
+        return true;
+    mill__index_free(index);
+    return false;
+}
+
 static bool load_kept(mill__index *index, const mill__indexed *shard, const mill__index_keep *keep)
 {
     const char *locator = shard->name->locator;
@@ -251,7 +301,7 @@ static bool load_kept(mill__index *index, const mill__indexed *shard, const mill
     return load_from(index, shard->info, mill__index_path(keep, locator, is_auto), mill__index_load) ||
            (is_auto && keep->cache &&
             load_from(index, shard->info, mill__index_path(keep, locator, false), mill__index_load)) ||
-           (is_auto && load_from(index, shard->info, mill__index_dali_path(locator), mill__index_load_dali));
+           (is_auto && load_dali(index, shard));
 }
 
 mill_status mill__index_get(mill__index *index, const mill__indexed *shard, const mill__index_keep *keep,

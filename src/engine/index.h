@@ -16,6 +16,7 @@ typedef struct mill__index {
     /* what the walk found, bad samples (sample >= 0) and others (-1); shard is NULL */
     mill_issue *issues;
     size_t nissues, issue_capacity;
+    size_t *bad, nbad; /* of them, those about bad samples, by sample */
     mill__arena arena;
     bool walked; /* by walking all of it */
 } mill__index;
@@ -70,6 +71,6 @@ mill_status mill__index_load_dali(mill__index *index, const char *path, const mi
 mill_status mill__index_save_dali(const mill__indexed *shard, const char *path, mill_error *err);
 /* FOLDER/name.index, beside the shard, in the cache: malloc'd; NULL without memory. */
 char *mill__index_path(const mill__index_keep *keep, const char *locator, bool beside);
-char *mill__index_dali_path(const char *locator);
+char *mill__index_dali_path(const char *folder, const char *locator); /* folder NULL: beside the shard */
 
 #endif

@@ -12,12 +12,15 @@
 #include "base/memory.h"
 #include "engine/index.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { DALI_BLOCK = 512, DALI_RECORD = 20 * DALI_BLOCK }; /* of tar */
 
 static const size_t most_nbytes = (size_t)4 << 30; /* of an index file */
 
@@ -45,11 +48,13 @@ char *mill__index_path(const mill__index_keep *keep, const char *locator, bool b
 }
 
 /* As wds2idx names it: train-000.tar has train-000.idx. */
-char *mill__index_dali_path(const char *locator)
+char *mill__index_dali_path(const char *folder, const char *locator)
 {
-    const char *slash = strrchr(locator, '/'), *dot = strchr((slash ? slash + 1 : locator) + 1, '.');
-    char *stem = strndup(locator, dot ? (size_t)(dot - locator) : strlen(locator));
-    char *path = stem ? join("", stem, ".idx") : NULL;
+    const char *slash = strrchr(locator, '/'), *name = slash ? slash + 1 : locator;
+    const char *dot = *name ? strchr(name + 1, '.') : NULL;
+    const char *from = folder ? name : locator;
+    char *stem = strndup(from, dot ? (size_t)(dot - from) : strlen(from));
+    char *path = stem ? join(folder ? folder : "", stem, ".idx") : NULL;
     free(stem);
     return path;
 }
@@ -67,7 +72,10 @@ static void make_folders(char *path)
 
 static bool read_file(const char *path, mill__buffer *text, struct stat *st)
 {
-    FILE *f = fopen(path, "re");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a pipe would wait for its writer */
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+    if (fd >= 0 && !f)
+        close(fd);
     bool good = f && !fstat(fileno(f), st) && S_ISREG(st->st_mode) && (uint64_t)st->st_size < most_nbytes &&
                 !mill__buffer_reserve(text, (size_t)st->st_size + 1);
     if (good) {
@@ -140,14 +148,16 @@ static bool follows(const mill__extent *e, uint64_t from, uint64_t shard_nbytes)
     return e->offset >= from && e->offset <= shard_nbytes && e->nbytes <= shard_nbytes - e->offset;
 }
 
-static bool parse(mill__index *index, const char *at, const mill_shard_info *info)
+/* A line of an index has at least four bytes: a count beyond that is a lie, and no reason for a large array.
+ */
+static bool parse(mill__index *index, const char *at, size_t nbytes, const mill_shard_info *info)
 {
     uint64_t mtime, n;
     if (!literal(&at, "shardmill-index 1\nshard ") || !number(&at, &index->nbytes) || !literal(&at, " ") ||
         !number(&at, &mtime) || !literal(&at, " ") || !number(&at, &n) || !literal(&at, "\n"))
         return false;
     index->mtime_ns = (int64_t)mtime;
-    if (index->nbytes != info->nbytes || index->mtime_ns != info->mtime_ns || n > info->nbytes)
+    if (index->nbytes != info->nbytes || index->mtime_ns != info->mtime_ns || n > nbytes / 4)
         return false;
     mill__extent *list = index->extents.extents = malloc((size_t)(n + 1) * sizeof *list);
     for (uint64_t i = 0, end = 0; list && i < n; i++) {
@@ -173,7 +183,7 @@ mill_status mill__index_load(mill__index *index, const char *path, const mill_sh
     mill__buffer text = {0};
     struct stat st;
     bool good = read_file(path, &text, &st) && checksum_is_right(&text) &&
-                parse(index, (const char *)text.data, info);
+                parse(index, (const char *)text.data, text.nbytes, info);
     mill__buffer_free(&text);
     if (!good)
         mill__index_free(index);
@@ -199,47 +209,84 @@ mill_status mill__index_save(const mill__index *index, const char *path, mill_er
 
 /* ---- DALI's ---- */
 
-/* "ext offset size [name]" again and again to the end of the line: the end of the last file's data. */
-static bool dali_sample(char *line, bool names, uint64_t *end)
+/* How far the data of a sample's files reach, and its key, if the lines have names. */
+typedef struct dali_sample {
+    uint64_t end;
+    char key[1024];
+} dali_sample;
+
+/* One file: its data lie behind those of the one before, on a block of their own behind a header. */
+static bool take_dali_file(dali_sample *s, const char *offset, const char *size)
 {
-    char *rest = NULL;
-    *end = 0;
-    for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-        const char *offset = strtok_r(NULL, " ", &rest), *size = offset ? strtok_r(NULL, " ", &rest) : NULL;
-        uint64_t o, n;
-        if (!size || !number(&offset, &o) || *offset || !number(&size, &n) || *size || n > UINT64_MAX / 4 ||
-            o > UINT64_MAX / 4)
-            return false;
-        if (names && !strtok_r(NULL, " ", &rest))
-            return false;
-        uint64_t padded = (o + n + 511) / 512 * 512;
-        *end = padded > *end ? padded : *end;
-    }
-    return *end > 0;
+    uint64_t o, n;
+    if (!number(&offset, &o) || *offset || !number(&size, &n) || *size || n > UINT64_MAX / 4 ||
+        o > UINT64_MAX / 4 || o % DALI_BLOCK || o < s->end + DALI_BLOCK)
+        return false;
+    s->end = (o + n + DALI_BLOCK - 1) / DALI_BLOCK * DALI_BLOCK;
+    return true;
 }
 
-static bool parse_dali(mill__index *index, char *text, const mill_shard_info *info)
+/* The files of a sample share a key, and the sample before has another. */
+static bool take_dali_name(dali_sample *s, const char *name, bool first)
+{
+    const char *slash = strrchr(name, '/'), *dot = strchr(slash ? slash : name, '.');
+    size_t n = dot ? (size_t)(dot - name) : strlen(name);
+    bool same = n == strlen(s->key) && !memcmp(name, s->key, n);
+    if (n >= sizeof s->key || same == first)
+        return false;
+    memcpy(s->key, name, n);
+    s->key[n] = 0;
+    return true;
+}
+
+/* "ext offset size [name]" again and again to the end of the line. */
+static bool take_dali_line(dali_sample *s, char *line, bool names)
+{
+    char *rest = NULL, *first = strtok_r(line, " ", &rest);
+    for (char *word = first; word; word = strtok_r(NULL, " ", &rest)) {
+        const char *offset = strtok_r(NULL, " ", &rest), *size = offset ? strtok_r(NULL, " ", &rest) : NULL;
+        if (!size || !take_dali_file(s, offset, size))
+            return false;
+        const char *name = names ? strtok_r(NULL, " ", &rest) : NULL;
+        if (names && (!name || !take_dali_name(s, name, word == first)))
+            return false;
+    }
+    return first != NULL;
+}
+
+/* Where the last sample ends there is nothing but the archive's end: zeros that fill up a record. */
+static bool ends_near(uint64_t end, uint64_t shard_nbytes)
+{
+    return end >= shard_nbytes || shard_nbytes - end <= 2 * (uint64_t)DALI_BLOCK + DALI_RECORD;
+}
+
+static bool parse_dali(mill__index *index, char *text, size_t nbytes, const mill_shard_info *info)
 {
     char *rest = NULL, *line = strtok_r(text, "\n", &rest);
     bool names = line && !strncmp(line, "v1.2 ", 5);
     uint64_t n;
     const char *count = line ? line + 5 : "";
     if (!line || (!names && strncmp(line, "v1.1 ", 5) != 0) || !number(&count, &n) || *count ||
-        n > info->nbytes)
+        n > nbytes / 4)
         return false;
     mill__extent *list = index->extents.extents = malloc((size_t)(n + 1) * sizeof *list);
-    uint64_t begin = 0, end = 0;
-    for (uint64_t i = 0; list && i < n; i++, begin = end) {
+    dali_sample sample = {.key = "/"}; /* no file's */
+    for (uint64_t i = 0; list && i < n; i++) {
+        uint64_t begin = sample.end;
         line = strtok_r(NULL, "\n", &rest);
-        if (!line || !dali_sample(line, names, &end) || end <= begin || end > info->nbytes + 511)
+        if (!line || !take_dali_line(&sample, line, names) ||
+            sample.end - begin > info->nbytes - begin + DALI_BLOCK - 1)
             return false;
-        end = end > info->nbytes ? info->nbytes : end; /* a last member without padding */
+        uint64_t end =
+            sample.end < info->nbytes ? sample.end : info->nbytes; /* a last member without padding */
         list[i] = (mill__extent){.offset = begin, .nbytes = end - begin};
+        if (end <= begin)
+            return false;
     }
     index->extents.n = (size_t)n;
     index->nbytes = info->nbytes;
     index->mtime_ns = info->mtime_ns;
-    return list && !strtok_r(NULL, "\n", &rest);
+    return list && !strtok_r(NULL, "\n", &rest) && ends_near(sample.end, info->nbytes);
 }
 
 mill_status mill__index_load_dali(mill__index *index, const char *path, const mill_shard_info *info)
@@ -248,7 +295,7 @@ mill_status mill__index_load_dali(mill__index *index, const char *path, const mi
     struct stat st;
     bool good = read_file(path, &text, &st) &&
                 (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec >= info->mtime_ns &&
-                parse_dali(index, (char *)text.data, info);
+                parse_dali(index, (char *)text.data, text.nbytes, info);
     mill__buffer_free(&text);
     if (!good)
         mill__index_free(index);
@@ -268,10 +315,13 @@ static mill_status dali_line(void *self, const mill__sample *sample, mill_error 
                          "sample \"%s\" is bad; DALI's index has no way to say so", sample->key);
     for (int i = 0; i < sample->nfields; i++) {
         const mill__field *f = &sample->fields[i];
-        if (strchr(sample->key, ' ') || memchr(f->name, ' ', f->name_nbytes))
-            return mill_fail(err, MILL_UNSUPPORTED, "index",
-                             "member \"%s.%.*s\" has a blank in its name; DALI's index has no way to say so",
-                             sample->key, (int)f->name_nbytes, f->name);
+        if (strpbrk(sample->key, " \n") || !f->name_nbytes || memchr(f->name, ' ', f->name_nbytes) ||
+            memchr(f->name, '\n', f->name_nbytes))
+            return mill_fail(
+                err, MILL_UNSUPPORTED, "index",
+                "member \"%s.%.*s\" has a blank in its name, or no extension; DALI's index has no way "
+                "to say so",
+                sample->key, (int)f->name_nbytes, f->name);
         if (mill__buffer_printf(&d->text, "%s%.*s %" PRIu64 " %zu %s.%.*s", i ? " " : "", (int)f->name_nbytes,
                                 f->name, f->offset, f->nbytes, sample->key, (int)f->name_nbytes, f->name))
             return mill__no_memory(err, d->text.capacity, "an index");

@@ -611,7 +611,9 @@ static mill_status at(void *self, const mill__window *window, int64_t ordinal, m
         .nbytes = window->offset + window->nbytes, .max_sample_nbytes = w->max_sample_nbytes, .single = true};
     size_t used = 0, need = 0;
     mill_status status = next(w, &whole, &report, sample, &used, &need, err);
-    return status == MILL_OK && used == window->nbytes ? MILL_OK : mill__not_indexed(window, err);
+    /* bad ones are known by the index, and are not asked for */
+    bool sound = status == MILL_OK && !sample->status && used == window->nbytes;
+    return sound ? MILL_OK : mill__not_indexed(window, err);
 }
 
 const mill__format_ops mill__format_tar = {.name = "tar",
