@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/fake.h: a source of .npy shards that exist in no file: blocking reads with a latency, opens that
- * fail, shards that shrink. Row r of shard s holds the number s * 1000000 + r in each of its int32 elements.
- * Tests and benches. */
+ * fail, shards that shrink or change. Row r of shard s holds the number s * 1000000 + r in each of its int32
+ * elements. Tests and benches. */
 #ifndef TESTS_FAKE_H
 #define TESTS_FAKE_H
 
@@ -31,7 +31,19 @@ typedef struct fake {
     atomic_int opened, reading, most_reading;
     atomic_uint draws;
     void (*on_read)(void); /* called in every read */
+    void (*on_read_of)(int shard, uint64_t offset);
+    int64_t (*mtime_of)(int shard);        /* NULL: unknown */
+    mill_status (*open_status)(int shard); /* NULL: all can be opened, but fail_open */
+    atomic_int most_opened;                /* at one time */
+    atomic_llong bytes;                    /* read */
 } fake;
+
+static inline void fake_most(atomic_int *most, int now)
+{
+    int seen = atomic_load(most);
+    while (now > seen && !atomic_compare_exchange_weak(most, &seen, now))
+        continue;
+}
 
 typedef struct fake_shard {
     fake *f;
@@ -62,9 +74,12 @@ static mill_status fake_open(void *user, const char *locator, void **handle, mil
     s->f = f;
     s->index = atoi(digits);
     s->rows = f->rows_of ? f->rows_of(s->index) : f->rows;
-    if (s->index == f->fail_open) {
+    mill_status status = s->index == f->fail_open ? MILL_IO
+                         : f->open_status         ? f->open_status(s->index)
+                                                  : MILL_OK;
+    if (status) {
         free(s);
-        return mill_fail(err, MILL_IO, "io", "shard %s is made to fail", locator);
+        return mill_fail(err, status, "io", "shard %s is made to fail", locator);
     }
     char dict[FAKE_HEADER];
     snprintf(dict, sizeof dict, "{'descr': '<i4', 'fortran_order': False, 'shape': (%d, %d), }", s->rows,
@@ -73,18 +88,16 @@ static mill_status fake_open(void *user, const char *locator, void **handle, mil
     memset(s->header + 10, ' ', FAKE_HEADER - 10);
     memcpy(s->header + 10, dict, strlen(dict) < FAKE_HEADER - 11 ? strlen(dict) : FAKE_HEADER - 11);
     s->header[FAKE_HEADER - 1] = '\n';
-    *info = (mill_shard_info){.nbytes = fake_nbytes(s)};
+    *info = (mill_shard_info){.nbytes = fake_nbytes(s), .mtime_ns = f->mtime_of ? f->mtime_of(s->index) : 0};
     *handle = s;
-    atomic_fetch_add(&f->opened, 1);
+    fake_most(&f->most_opened, atomic_fetch_add(&f->opened, 1) + 1);
     return MILL_OK;
 }
 
 static void fake_wait(fake_shard *s)
 {
     fake *f = s->f;
-    int now = atomic_fetch_add(&f->reading, 1) + 1, most = atomic_load(&f->most_reading);
-    while (now > most && !atomic_compare_exchange_weak(&f->most_reading, &most, now))
-        continue;
+    fake_most(&f->most_reading, atomic_fetch_add(&f->reading, 1) + 1);
     if (f->on_read)
         f->on_read();
     int64_t ns = f->latency_ns;
@@ -102,7 +115,10 @@ static mill_status fake_read(void *handle, uint64_t offset, void *data, size_t n
 {
     fake_shard *s = handle;
     fake *f = s->f;
+    if (f->on_read_of)
+        f->on_read_of(s->index, offset);
     fake_wait(s);
+    atomic_fetch_add(&f->bytes, (long long)n);
     uint64_t nbytes = fake_nbytes(s);
     if (s->index == f->shrink)
         nbytes -= nbytes / 4;

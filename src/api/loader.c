@@ -8,6 +8,7 @@
 #include "base/ranks.h"
 #include "base/trace.h"
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,26 @@ struct mill_loader {
     int64_t errors; /* bad samples told so far */
     mill_status failed;
     mill_error failure;
+    /* calls that are under way, which close() sees to their end */
+    pthread_mutex_t gate;
+    pthread_cond_t left;
+    int inside;
 };
+
+static void enter(mill_loader *l)
+{
+    pthread_mutex_lock(&l->gate);
+    l->inside++;
+    pthread_mutex_unlock(&l->gate);
+}
+
+static void leave(mill_loader *l)
+{
+    pthread_mutex_lock(&l->gate);
+    if (!--l->inside)
+        pthread_cond_signal(&l->left);
+    pthread_mutex_unlock(&l->gate);
+}
 
 mill_loader_options mill_loader_options_default(void)
 {
@@ -90,6 +110,8 @@ static mill_status fill_options(mill_loader *l, const mill_loader_options *optio
     mill_status status = mill__options_fill(&o->run, &run, err);
     if (!status)
         status = check(o, err);
+    if (!status) /* the caller's texts need not outlive open() */
+        o->run.executor = strcmp(o->run.executor, "loop") ? "tasks" : "loop";
     if (!status)
         status = mill__ranks_find(&l->ranks, o->rank, o->world_size, getenv, err);
     l->global_batch = (uint64_t)o->batch_size * (uint64_t)l->ranks.world_size;
@@ -131,7 +153,8 @@ static bool take_fingerprint(mill_loader *l)
                                 (uint64_t) !!o->drop_last,
                                 (uint64_t)o->first_samples,
                                 (uint64_t)o->repeat,
-                                (uint64_t)o->run.policy};
+                                (uint64_t)o->run.policy,
+                                o->run.max_pixels};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         hash_number(h, numbers[i]);
     l->fingerprint = mill__hash_digest(h);
@@ -140,18 +163,31 @@ static bool take_fingerprint(mill_loader *l)
 }
 
 static const char state_format[] =
-    "shardmill-state 1 epoch %" SCNu64 " step %" SCNu64 " batch %" SCNu64 " fingerprint %" SCNx64 "%n";
+    "shardmill-state 1 epoch %" SCNu64 " step %" SCNu64 " batch %" SCNu64 " fingerprint %" SCNx64;
+
+static const uint64_t most_samples = (uint64_t)1 << 61; /* of an epoch; what is more, no loader has written */
+
+static void write_state(char *text, uint64_t epoch, uint64_t step, uint64_t batch, uint64_t fingerprint)
+{
+    snprintf(text, MILL_STATE_NBYTES,
+             "shardmill-state 1 epoch %" PRIu64 " step %" PRIu64 " batch %" PRIu64 " fingerprint %016" PRIx64,
+             epoch, step, batch, fingerprint);
+}
 
 static mill_status read_state(const mill_loader *l, uint64_t *epoch, uint64_t *step, mill_error *err)
 {
     const char *text = l->options.state;
     uint64_t batch, fingerprint;
-    int end = 0;
+    char again[MILL_STATE_NBYTES];
     *epoch = *step = 0;
     if (!text)
         return MILL_OK;
-    if (sscanf(text, state_format, epoch, step, &batch, &fingerprint, &end) != 4 ||
-        text[end + strspn(text + end, " \n")])
+    bool read = sscanf(text, state_format, epoch, step, &batch, &fingerprint) == 4;
+    if (read) /* sscanf is lenient: what was read must be what is written */
+        write_state(again, *epoch, *step, batch, fingerprint);
+    size_t n = read ? strlen(again) : 0;
+    if (!read || strncmp(text, again, n) != 0 || text[n + strspn(text + n, " \r\n")] ||
+        *epoch > most_samples || batch > most_samples || *step > most_samples / (batch ? batch : 1))
         return mill_fail(err, MILL_USAGE, "state", "\"%.60s\" is no state of a loader", text);
     if (fingerprint != l->fingerprint)
         return mill_fail(
@@ -176,10 +212,10 @@ mill_status mill_loader_state(mill_loader *l, char state[MILL_STATE_NBYTES], mil
     if (mill__loader_forked(l->loader))
         return forked(err);
     uint64_t epoch, step;
+    enter(l);
     mill__loader_position(l->loader, &epoch, &step);
-    snprintf(state, MILL_STATE_NBYTES,
-             "shardmill-state 1 epoch %" PRIu64 " step %" PRIu64 " batch %" PRIu64 " fingerprint %016" PRIx64,
-             epoch, step, l->global_batch, l->fingerprint);
+    leave(l);
+    write_state(state, epoch, step, l->global_batch, l->fingerprint);
     return MILL_OK;
 }
 
@@ -264,12 +300,16 @@ mill_status mill_loader_open(mill_loader **loader, const char *spec, const mill_
                              const mill_loader_options *options, mill_error *err)
 {
     mill__error_clear(err);
+    if (loader)
+        *loader = NULL;
     if (!loader || !spec || !pipeline)
         return mill_fail(err, MILL_USAGE, "argument",
                          "a spec, a pipeline and a place for the loader are needed");
     mill_loader *l = *loader = calloc(1, sizeof *l);
     if (!l)
         return mill__no_memory(err, sizeof *l, "a loader");
+    pthread_mutex_init(&l->gate, NULL);
+    pthread_cond_init(&l->left, NULL);
     mill__loader_config config = {0};
     mill_status status = fill_options(l, options, err);
     if (!status)
@@ -285,19 +325,22 @@ mill_status mill_loader_open(mill_loader **loader, const char *spec, const mill_
 
 /* ---- batches ---- */
 
-static mill_status fail(mill_loader *l, const mill_error *why, mill_error *err)
+static mill_status fail(mill_loader *l, const mill_batch *b, const mill_error *why, mill_error *err)
 {
     l->failed = why->status;
     l->failure = *why;
     if (err)
         *err = *why;
-    mill__loader_cancel(l->loader);
+    mill__loader_refuse(l->loader, b);
     return why->status;
 }
 
 static void name_issue(const mill_issue *issue, mill_error *why)
 {
-    mill_fail(why, strcmp(issue->kind, "io") ? MILL_BAD_DATA : MILL_IO, issue->kind, "%s", issue->reason);
+    mill_status status = !strcmp(issue->kind, "io")      ? MILL_IO
+                         : !strcmp(issue->kind, "limit") ? MILL_LIMIT
+                                                         : MILL_BAD_DATA;
+    mill_fail(why, status, issue->kind, "%s", issue->reason);
     mill__error_where(why, issue->shard, issue->key, issue->offset);
 }
 
@@ -315,31 +358,20 @@ static mill_status judge(mill_loader *l, const mill_batch *b, mill_error *err)
             continue;
         name_issue(&issues[i], &why);
         if (o->policy == MILL_POLICY_FAIL)
-            return fail(l, &why, err);
+            return fail(l, b, &why, err);
         if (++l->errors > o->max_errors && o->max_errors > 0) {
             mill_fail(&why, MILL_TOO_MANY_BAD, "budget",
                       "more than the %" PRId64 " errors that are allowed; the last one: %.300s",
                       o->max_errors, issues[i].reason);
             mill__error_where(&why, issues[i].shard, issues[i].key, issues[i].offset);
-            return fail(l, &why, err);
+            return fail(l, b, &why, err);
         }
     }
     return MILL_OK;
 }
 
-mill_status mill_loader_try_next(mill_loader *l, int timeout_ms, mill_batch **batch, mill_error *err)
+static mill_status take(mill_loader *l, int timeout_ms, mill_batch **batch, mill_error *err)
 {
-    mill__error_clear(err);
-    if (!l || !batch)
-        return mill_fail(err, MILL_USAGE, "argument", "a loader and a place for the batch are needed");
-    *batch = NULL;
-    if (l->failed) {
-        if (err)
-            *err = l->failure;
-        return l->failed;
-    }
-    if (mill__loader_forked(l->loader))
-        return forked(err);
     mill_batch *b;
     mill_status status = mill__loader_next(l->loader, timeout_ms, &b, err);
     if (!b)
@@ -352,6 +384,24 @@ mill_status mill_loader_try_next(mill_loader *l, int timeout_ms, mill_batch **ba
     return judged ? judged : status;
 }
 
+mill_status mill_loader_try_next(mill_loader *l, int timeout_ms, mill_batch **batch, mill_error *err)
+{
+    mill__error_clear(err);
+    if (!l || !batch)
+        return mill_fail(err, MILL_USAGE, "argument", "a loader and a place for the batch are needed");
+    *batch = NULL;
+    if (mill__loader_forked(l->loader))
+        return forked(err);
+    enter(l);
+    mill_status status = l->failed;
+    if (!status)
+        status = take(l, timeout_ms, batch, err);
+    else if (err)
+        *err = l->failure;
+    leave(l);
+    return status;
+}
+
 mill_status mill_loader_next(mill_loader *l, mill_batch **batch, mill_error *err)
 {
     return mill_loader_try_next(l, -1, batch, err);
@@ -360,20 +410,40 @@ mill_status mill_loader_next(mill_loader *l, mill_batch **batch, mill_error *err
 void mill_loader_stats_get(mill_loader *l, mill_loader_stats *stats)
 {
     *stats = (mill_loader_stats){0};
-    if (!mill__loader_forked(l->loader))
-        mill__loader_stats_get(l->loader, stats);
+    if (!l || mill__loader_forked(l->loader))
+        return;
+    enter(l);
+    mill__loader_stats_get(l->loader, stats);
+    leave(l);
 }
 
 void mill_loader_cancel(mill_loader *l)
 {
-    if (!mill__loader_forked(l->loader))
+    if (!l || mill__loader_forked(l->loader))
+        return;
+    enter(l);
+    mill__loader_cancel(l->loader);
+    leave(l);
+}
+
+/* Calls of other threads that wait come back: cancelled. */
+static void see_out(mill_loader *l)
+{
+    if (l->loader)
         mill__loader_cancel(l->loader);
+    pthread_mutex_lock(&l->gate);
+    while (l->inside)
+        pthread_cond_wait(&l->left, &l->gate);
+    pthread_mutex_unlock(&l->gate);
+    pthread_cond_destroy(&l->left);
+    pthread_mutex_destroy(&l->gate);
 }
 
 void mill_loader_close(mill_loader *l)
 {
     if (!l || (l->loader && mill__loader_forked(l->loader)))
         return;
+    see_out(l);
     mill__loader_close(l->loader);
     mill__trace_close(l->trace, NULL);
     mill__plan_free(&l->plan);

@@ -25,8 +25,11 @@ static mill_status divide_memory(mill__loader *l, int *nbatches, mill_error *err
     mill__engine_config *c = &l->config.engine;
     const uint64_t budget = c->memory_nbytes, usable = budget > fixed_nbytes ? budget - fixed_nbytes : 0;
     const uint64_t rows = l->config.order.batch_size;
-    const uint64_t slab = rows * c->job.plan->row_nbytes;
-    uint64_t per_batch = slab + rows * (sizeof(mill__row) + sizeof(mill__load_item) + 64);
+    /* shuffled samples are a read each */
+    const uint64_t row = c->job.plan->row_nbytes + sizeof(mill__row) + sizeof(mill__load_item) + 64 +
+                         (l->config.order.shuffle ? sizeof(mill__load_read) : 0);
+    const uint64_t most = (uint64_t)1 << 50; /* what is more is absurd, and might overflow below */
+    const uint64_t per_batch = row < most / rows ? rows * row : most;
     int wanted = l->config.prefetch + 2;
     while (wanted > 2 && per_batch * (uint64_t)wanted > usable / 2)
         wanted--;
@@ -61,8 +64,8 @@ static mill_status make_tables(mill__loader *l, mill_error *err)
     l->max_open = descriptors_to_use();
     l->shards = calloc(c->nshards + 1, sizeof *l->shards);
     l->workers = calloc((size_t)c->threads, sizeof *l->workers);
-    /* the oldest group may open its shards come what may: at most one a row */
-    l->open_shards = calloc((size_t)l->max_open + l->config.order.batch_size + 1, sizeof *l->open_shards);
+    l->group_shards = l->max_open / 4;
+    l->open_shards = calloc((size_t)l->max_open, sizeof *l->open_shards);
     if (!l->shards || !l->workers || !l->open_shards)
         return mill__no_memory(err, c->nshards * sizeof *l->shards, "the list of shards");
     for (int i = 0; i < c->threads; i++)
@@ -257,16 +260,41 @@ static mill_status wait_for_batch(mill__loader *l, int timeout_ms, mill_batch **
     }
 }
 
-static void count_batch(mill__loader *l, const mill_batch *b)
+static void count_batch(mill__loader *l, const mill_batch *b, int times)
 {
-    l->stats.batches++;
-    l->stats.samples += (int64_t)b->n - b->padded;
-    l->stats.padded += b->padded;
-    l->stats.substituted += b->substituted;
-    l->stats.skipped += b->replaced;
-    l->stats.bytes_out += b->n * l->config.engine.job.plan->row_nbytes;
+    l->stats.batches += times;
+    l->stats.samples += times * ((int64_t)b->n - b->padded);
+    l->stats.padded += times * b->padded;
+    l->stats.substituted += times * b->substituted;
+    l->stats.skipped += times * b->replaced;
+    l->stats.bytes_out += (uint64_t)(times * (int64_t)(b->n * l->config.engine.job.plan->row_nbytes));
     if (!l->stats.first_batch_ns)
         l->stats.first_batch_ns = mill__now_ns() - l->opened_ns;
+}
+
+static mill_status deliver(mill__loader *l, mill_batch *b)
+{
+    b->state = MILL__LOAD_HELD;
+    l->held++;
+    atomic_fetch_add(&l->pool->references, 1);
+    l->deliver_sequence++;
+    if (!b->end)
+        count_batch(l, b, 1);
+    l->at_epoch = b->epoch_number + b->end;
+    l->at_step = b->end ? 0 : b->step + 1;
+    return b->end ? MILL_END : MILL_OK;
+}
+
+/* It was taken and cannot be given to the user: the loader stands before it again. */
+void mill__loader_refuse(mill__loader *l, const mill_batch *b)
+{
+    pthread_mutex_lock(&l->lock);
+    l->at_epoch = b->epoch_number;
+    l->at_step = b->step;
+    if (!b->end)
+        count_batch(l, b, -1);
+    pthread_mutex_unlock(&l->lock);
+    mill__loader_cancel(l);
 }
 
 mill_status mill__loader_next(mill__loader *l, int timeout_ms, mill_batch **batch, mill_error *err)
@@ -277,21 +305,18 @@ mill_status mill__loader_next(mill__loader *l, int timeout_ms, mill_batch **batc
     mill_status status = MILL_OK;
     if (!b || l->failure || atomic_load(&l->stop)) {
         int64_t begin = mill__now_ns();
+        mill__load_pump(l); /* the batch that is wanted may take memory that others may not */
         status = wait_for_batch(l, timeout_ms, &b, err);
         l->stats.waited_ns += mill__now_ns() - begin;
     }
-    if (status == MILL_OK) {
-        b->state = MILL__LOAD_HELD;
-        l->held++;
-        atomic_fetch_add(&l->pool->references, 1);
-        l->deliver_sequence++;
-        mill__load_show(b);
-        if (!b->end)
-            count_batch(l, b);
-        l->at_epoch = b->epoch_number + b->end;
-        l->at_step = b->end ? 0 : b->step + 1;
+    if (status == MILL_OK && b->failed) {
+        mill__load_fail(l, b->failed, &b->why);
+        if (err)
+            *err = b->why;
+        status = b->failed;
+    } else if (status == MILL_OK) {
+        status = deliver(l, b);
         *batch = b;
-        status = b->end ? MILL_END : MILL_OK;
     }
     pthread_mutex_unlock(&l->lock);
     return status;
@@ -333,7 +358,7 @@ void mill__loader_stats_get(mill__loader *l, mill_loader_stats *stats)
         stats->ready += l->pool->batches[i].state == MILL__LOAD_COMPLETE && !l->pool->batches[i].end;
     stats->held = l->held;
     stats->reads = l->reads;
-    stats->memory_nbytes = l->fixed_used + l->input_used;
+    stats->memory_nbytes = l->fixed_used + l->input_used + l->carried_used;
     stats->peak_nbytes = l->peak_used;
     stats->threads = c->threads;
     stats->rank = (int)l->config.order.rank;

@@ -28,6 +28,9 @@ mill_status mill__loader_open(mill__loader **loader, const mill__loader_config *
 /* MILL_OK: a batch. MILL_END: the end of an epoch; *batch then has no rows, but perhaps issues, and is to be
  * released too; NULL after the last epoch. MILL_AGAIN: not in time. */
 mill_status mill__loader_next(mill__loader *loader, int timeout_ms, mill_batch **batch, mill_error *err);
+/* A batch, or an epoch's end, that next() gave does not reach the user: the loader stands before it, and is
+ * cancelled. */
+void mill__loader_refuse(mill__loader *loader, const mill_batch *batch);
 void mill__loader_cancel(mill__loader *loader);
 /* Where the consumer is: the batch that comes next. */
 void mill__loader_position(mill__loader *loader, uint64_t *epoch, uint64_t *step);

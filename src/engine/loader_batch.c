@@ -27,7 +27,8 @@ static void free_batch(const mill__load_pool *pool, mill_batch *b)
     uint8_t *slab = b->rows.slab;
     b->rows.slab = NULL;
     give(&pool->allocator, slab, pool->capacity * pool->row_nbytes);
-    b->rows.n = b->n;
+    if (b->rows.rows && b->items)
+        mill__load_empty(b);
     mill__batch_free(&b->rows);
     pthread_mutex_destroy(&b->lock);
     free(b->items);
@@ -77,7 +78,8 @@ mill_status mill__load_pool_open(mill__load_pool **out, mill__loader *l, int nba
         *out = NULL;
         return mill__no_memory(err, (size_t)nbatches * sizeof *batches, "batches");
     }
-    *pool = (mill__load_pool){.references = 1,
+    *pool = (mill__load_pool){.pid = getpid(),
+                              .references = 1,
                               .loader = l,
                               .allocator = l->config.allocator,
                               .type = plan->output,
@@ -101,25 +103,24 @@ void mill__load_pool_leave(mill__load_pool *pool)
 
 void mill__load_empty(mill_batch *b)
 {
+    for (size_t i = 0; i < b->n; i++)
+        mill__load_forget(&b->items[i]);
     b->rows.n = b->n;
     mill__batch_reset(&b->rows);
     b->n = 0;
     b->end = false;
+    b->failed = MILL_OK;
+    b->carried_nbytes = 0;
     b->replaced = b->substituted = b->padded = 0;
 }
 
-void mill__load_show(mill_batch *b)
+void mill__load_show(mill_batch *b, size_t i)
 {
-    for (size_t i = 0; i < b->n; i++) {
-        const mill__row *row = &b->rows.rows[i];
-        bool padded = b->items[i].place.padded;
-        b->labels[i] = row->label;
-        b->shards[i] = (int64_t)row->shard;
-        b->samples[i] = row->sample;
-        b->mask[i] = !padded && !row->status;
-        b->padded += padded;
-        b->substituted += !padded && row->status;
-    }
+    const mill__row *row = &b->rows.rows[i];
+    b->labels[i] = row->label;
+    b->shards[i] = (int64_t)row->shard;
+    b->samples[i] = row->sample;
+    b->mask[i] = !b->items[i].place.padded && !row->status;
 }
 
 /* ---- what the consumer sees ---- */
@@ -203,11 +204,15 @@ void mill_batch_release(mill_batch *b)
     if (!b)
         return;
     mill__load_pool *pool = b->pool;
+    if (pool->pid != getpid())
+        return; /* forked: the memory is a copy, whose locks and owners are in the parent */
+    uint64_t carried = b->carried_nbytes;
     mill__load_empty(b);
     pthread_mutex_lock(&pool->lock); /* close() takes it before the loader goes */
     mill__loader *l = pool->loader;
-    if (l && l->pid == getpid()) {
+    if (l) {
         pthread_mutex_lock(&l->lock);
+        l->carried_used -= carried;
         b->state = MILL__LOAD_FREE;
         l->held--;
         if (l->blocked_since) {

@@ -186,6 +186,7 @@ static void fill_batch(mill__loader *l, mill_batch *b, size_t rows)
         mill__load_item *item = &b->items[i];
         *item = (mill__load_item){0};
         mill__order_place(order, l->plan_step, rows, i, 0, &item->place);
+        b->padded += item->place.padded;
         set_item(l, item);
         b->sorted[i] = (uint32_t)i;
     }
@@ -197,10 +198,9 @@ static void fill_batch(mill__loader *l, mill_batch *b, size_t rows)
     l->plan_step++;
 }
 
-static bool check_epoch(mill__loader *l)
+static bool check_epoch(mill__loader *l, mill_error *err)
 {
     uint64_t samples, batches;
-    mill_error err;
     const mill__order_config *c = &l->config.order;
     mill__order_totals(&l->planning->order, &samples, &batches);
     l->stats.epoch_samples = (int64_t)samples;
@@ -209,25 +209,34 @@ static bool check_epoch(mill__loader *l)
         return true;
     if (samples)
         mill_fail(
-            &err, MILL_USAGE, "option",
+            err, MILL_USAGE, "option",
             "an epoch of %llu samples does not fill one global batch of %llu (batch size %llu, world size "
             "%llu), and drop_last leaves out what does not",
             (unsigned long long)samples, (unsigned long long)(c->batch_size * c->world_size),
             (unsigned long long)c->batch_size, (unsigned long long)c->world_size);
     else
-        mill_fail(&err, MILL_BAD_DATA, "empty", "the data set has no samples");
+        mill_fail(err, MILL_BAD_DATA, "empty", "the data set has no samples");
     /* what is wrong with the shards is the better reason, if something is */
     for (size_t i = 0; i < l->nshards && !samples; i++) {
         const mill__index *index = &l->shards[i].index;
         if (index->nissues && index->issues[0].severity == MILL_ERROR) {
-            mill_fail(&err, MILL_BAD_DATA, index->issues[0].kind, "the data set has no samples: %s",
+            mill_fail(err, MILL_BAD_DATA, index->issues[0].kind, "the data set has no samples: %s",
                       index->issues[0].reason);
-            mill__error_where(&err, mill__load_name(l, i)->locator, NULL, index->issues[0].offset);
+            mill__error_where(err, mill__load_name(l, i)->locator, NULL, index->issues[0].offset);
             break;
         }
     }
-    mill__load_fail(l, err.status, &err);
     return false;
+}
+
+/* Nothing comes behind it. */
+static void refuse_epoch(mill__loader *l, mill_batch *b, const mill_error *why)
+{
+    mill__load_epoch_release(l, l->planning);
+    l->planning = NULL;
+    l->plan_done = true;
+    mill__load_refuse(l, b, why);
+    pthread_cond_broadcast(&l->work);
 }
 
 static void end_epoch(mill__loader *l, mill_batch *b)
@@ -249,38 +258,41 @@ bool mill__load_plan(mill__loader *l)
     size_t rows = 0;
     if (!b)
         return false;
+    mill_error err;
+    mill__error_clear(&err);
     mill__order_answer answer = mill__order_batch(&l->planning->order, l->plan_step, &rows);
-    if (answer == MILL__ORDER_COUNT || (answer == MILL__ORDER_END && !check_epoch(l)))
+    if (answer == MILL__ORDER_COUNT)
         return false;
     begin_batch(l, b);
-    if (answer == MILL__ORDER_END)
+    if (answer == MILL__ORDER_BATCH)
+        fill_batch(l, b, rows);
+    else if (check_epoch(l, &err))
         end_epoch(l, b);
     else
-        fill_batch(l, b, rows);
+        refuse_epoch(l, b, &err);
     return true;
 }
 
 /* ---- mending ---- */
 
-/* The next sample of the epoch's order for row i; false: counts are wanted first, or there is none (failed).
- */
+/* The next sample of the epoch's order for row i; false: there is none, and the batch is refused. */
 static bool replace(mill__loader *l, mill_batch *b, size_t i)
 {
     mill__load_item *item = &b->items[i];
     mill__order *order = &b->epoch->order;
     mill__place place;
     uint64_t samples, batches;
-    if (!mill__order_place(order, b->step, b->n, i, item->tries + 1, &place))
-        return false;
+    mill__order_place(order, b->step, b->n, i, item->tries + 1, &place); /* known: mend() has looked */
     if (mill__order_totals(order, &samples, &batches) && item->tries + 1 >= samples) {
         mill_error err;
         mill_fail(&err, MILL_TOO_MANY_BAD, "budget", "all %llu samples of the epoch are bad",
                   (unsigned long long)samples);
-        mill__load_fail(l, MILL_TOO_MANY_BAD, &err);
+        mill__load_refuse(l, b, &err);
         return false;
     }
     item->tries++;
     item->place = place;
+    mill__load_forget(item);
     set_item(l, item);
     return true;
 }

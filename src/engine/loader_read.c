@@ -38,24 +38,17 @@ static bool needs_bytes(const mill__load_item *item)
     return !item->bad && !item->too_large;
 }
 
-static size_t read_nbytes(const mill__load_item *item)
+/* Whether item can be had by making a read from offset to end of shard a little longer. */
+static bool extends(size_t shard, uint64_t offset, uint64_t end, const mill__load_item *item, size_t most)
 {
-    return needs_bytes(item) ? (size_t)item->extent.nbytes : 0;
-}
-
-/* Whether item can be had by making read r a little longer. */
-static bool extends(const mill__load_read *r, const mill__load_item *item, size_t most)
-{
-    uint64_t end = r->offset + r->nbytes;
-    return r->shard == item->place.shard && item->extent.offset >= r->offset &&
-           item->extent.offset <= end + GAP_NBYTES &&
-           item->extent.offset + item->extent.nbytes - r->offset <= (uint64_t)most + item->extent.nbytes;
+    return shard == item->place.shard && item->extent.offset >= offset &&
+           item->extent.offset <= end + GAP_NBYTES && item->extent.offset - offset <= most;
 }
 
 static void add_item(mill__load_group *g, mill__load_item *item, size_t most)
 {
     mill__load_read *r = g->nreads ? &g->reads[g->nreads - 1] : NULL;
-    if (r && extends(r, item, most)) {
+    if (r && extends(r->shard, r->offset, r->offset + r->nbytes, item, most)) {
         uint64_t end = item->extent.offset + item->extent.nbytes;
         if (end > r->offset + r->nbytes)
             r->nbytes = (size_t)(end - r->offset);
@@ -86,11 +79,11 @@ static void lay_out(mill__load_group *g)
     g->outstanding = g->nreads;
 }
 
-static mill__load_group *new_group(mill_batch *b, size_t first, size_t count, size_t most)
+static mill__load_group *new_group(mill_batch *b, size_t first, size_t count, size_t nreads, size_t most)
 {
     mill__load_group *g = calloc(1, sizeof *g);
     if (g)
-        g->reads = malloc(count * sizeof *g->reads);
+        g->reads = malloc((nreads + 1) * sizeof *g->reads);
     if (!g || !g->reads) {
         free(g);
         return NULL;
@@ -106,25 +99,54 @@ static mill__load_group *new_group(mill_batch *b, size_t first, size_t count, si
     return g;
 }
 
-static size_t group_size(const mill_batch *b, size_t first, size_t n, size_t most)
+/* What the reads of some items come to, gaps between them included. */
+typedef struct span {
+    size_t nbytes, reads, shards;
+    size_t shard; /* the last read: its shard, and its bytes from offset to end */
+    uint64_t offset, end;
+} span;
+
+static void add_to_span(span *s, const mill__load_item *item, size_t most)
 {
-    size_t nbytes = 0, count = 0;
-    while (first + count < n && count < MOST_IN_GROUP) {
-        size_t more = read_nbytes(&b->items[b->sorted[first + count]]);
-        if (count && nbytes + more > most)
-            break;
-        nbytes += more;
-        count++;
+    uint64_t end = item->extent.offset + item->extent.nbytes;
+    if (!needs_bytes(item))
+        return;
+    if (s->reads && extends(s->shard, s->offset, s->end, item, most)) {
+        s->nbytes += end > s->end ? (size_t)(end - s->end) : 0;
+        s->end = end > s->end ? end : s->end;
+        return;
     }
+    s->shards += !s->reads || s->shard != item->place.shard;
+    s->reads++;
+    s->nbytes += (size_t)item->extent.nbytes + 64;
+    s->shard = item->place.shard;
+    s->offset = item->extent.offset;
+    s->end = end;
+}
+
+/* A group needs all its memory and all its shards at the same time. */
+static size_t group_size(const mill__loader *l, const mill_batch *b, size_t first, size_t n, size_t most,
+                         size_t *nreads)
+{
+    span s = {0};
+    size_t count = 0;
+    for (; first + count < n && count < MOST_IN_GROUP; count++) {
+        *nreads = s.reads;
+        add_to_span(&s, &b->items[b->sorted[first + count]], most);
+        if (count && (s.nbytes > most || s.shards > (size_t)l->group_shards))
+            return count;
+    }
+    *nreads = s.reads;
     return count;
 }
 
 static size_t good_group_nbytes(const mill__loader *l, const mill_batch *b, size_t n)
 {
-    size_t all = 0, threads = (size_t)l->config.engine.threads;
+    span all = {0};
+    size_t threads = (size_t)l->config.engine.threads;
     for (size_t i = 0; i < n; i++)
-        all += read_nbytes(&b->items[b->sorted[i]]);
-    size_t most = all / (2 * threads);
+        add_to_span(&all, &b->items[b->sorted[i]], (size_t)l->group_nbytes);
+    size_t most = all.nbytes / (2 * threads);
     return most < PAGE_NBYTES ? PAGE_NBYTES : most < l->group_nbytes ? most : (size_t)l->group_nbytes;
 }
 
@@ -136,10 +158,10 @@ mill_status mill__load_enqueue(mill__loader *l, mill_batch *b, size_t n, bool fi
     size_t most = good_group_nbytes(l, b, n);
     mill__load_group *ready = NULL, **ready_end = &ready, *wait = NULL, **wait_end = &wait;
     for (size_t at = 0; at < n;) {
-        size_t count = group_size(b, at, n, most);
-        mill__load_group *g = new_group(b, at, count, most);
+        size_t nreads, count = group_size(l, b, at, n, most, &nreads);
+        mill__load_group *g = new_group(b, at, count, nreads, most);
         if (!g)
-            return mill__no_memory(err, count * sizeof *g->reads, "a group of reads");
+            return mill__no_memory(err, nreads * sizeof *g->reads, "a group of reads");
         l->groups++;
         mill__load_group ***end = g->nreads ? &wait_end : &ready_end;
         **end = g;
@@ -165,6 +187,35 @@ mill_status mill__load_enqueue(mill__loader *l, mill_batch *b, size_t n, bool fi
 }
 
 /* ---- memory ---- */
+
+static void note_peak(mill__loader *l)
+{
+    uint64_t used = l->fixed_used + l->input_used + l->carried_used;
+    l->peak_used = used > l->peak_used ? used : l->peak_used;
+}
+
+/* Fields that rows bring along lie in the batch until it is released. Their memory is taken together with
+ * the group's own, by the largest share of a group that they have been so far: all of it to begin with. */
+static uint64_t expect_carried(const mill__loader *l, const mill__load_group *g)
+{
+    if (!l->config.engine.job.carry)
+        return 0;
+    return l->carried_known ? (uint64_t)(l->carried_share * (double)g->nbytes) : g->nbytes;
+}
+
+void mill__load_carried(mill__loader *l, const mill__load_group *g)
+{
+    mill_batch *b = g->batch;
+    uint64_t nbytes = 0;
+    for (size_t i = g->first; l->config.engine.job.carry && i < g->first + g->count; i++)
+        nbytes += b->rows.rows[b->sorted[i]].blob.capacity;
+    b->carried_nbytes += nbytes;
+    l->carried_used += nbytes - g->carried_nbytes;
+    double share = (double)nbytes / (double)(g->nbytes + 1);
+    l->carried_share = l->carried_known && l->carried_share > share ? l->carried_share : share;
+    l->carried_known = true;
+    note_peak(l);
+}
 
 static void give_memory(mill__loader *l, uint8_t *memory, size_t capacity)
 {
@@ -198,15 +249,32 @@ static bool take_spare(mill__loader *l, mill__load_group *g, size_t capacity)
     return false;
 }
 
-/* false: not now, others have it. */
+static bool has_room(const mill__loader *l, uint64_t nbytes)
+{
+    return l->input_used + l->carried_used + nbytes <= l->input_nbytes;
+}
+
+static void charge_carried(mill__loader *l, mill__load_group *g, uint64_t nbytes)
+{
+    g->carried_nbytes = nbytes;
+    l->carried_used += nbytes;
+    note_peak(l);
+}
+
+/* false: not now, others have it. When nobody is at work, what the consumer waits for is read come what may.
+ */
 static bool take_memory(mill__loader *l, mill__load_group *g)
 {
-    size_t capacity = (g->nbytes + PAGE_NBYTES - 1) / PAGE_NBYTES * PAGE_NBYTES;
-    if (take_spare(l, g, capacity))
+    size_t capacity = (g->nbytes / PAGE_NBYTES + 1) * PAGE_NBYTES; /* never nothing: samples may be empty */
+    uint64_t carried = expect_carried(l, g);
+    if (has_room(l, carried) && take_spare(l, g, capacity)) {
+        charge_carried(l, g, carried);
         return true;
-    while (l->nspare && l->input_used + capacity > l->input_nbytes)
+    }
+    while (l->nspare && !has_room(l, capacity + carried))
         drop_spare(l, l->nspare - 1);
-    if (l->input_used && l->input_used + capacity > l->input_nbytes)
+    bool must = !l->input_used && (!carried || g->batch->sequence == l->deliver_sequence);
+    if (!must && !has_room(l, capacity + carried))
         return false;
     g->memory = mill__pages_alloc(capacity);
     if (!g->memory) {
@@ -217,17 +285,30 @@ static bool take_memory(mill__loader *l, mill__load_group *g)
     }
     g->capacity = capacity;
     l->input_used += capacity;
-    if (l->input_used + l->fixed_used > l->peak_used)
-        l->peak_used = l->input_used + l->fixed_used;
+    charge_carried(l, g, carried);
     mill__trace_counter(l->config.engine.trace, "input bytes", (int64_t)l->input_used);
+    return true;
+}
+
+/* A group takes its memory and a place for each of its shards at once, so that what has begun can always
+ * come to its end: those of its shards that are not open yet can be opened as soon as others, which no group
+ * has a claim to, are closed. */
+static bool take_all(mill__loader *l, mill__load_group *g)
+{
+    int fresh = 0;
+    for (size_t i = 0; i < g->nreads; i++)
+        fresh += !l->shards[g->reads[i].shard].users && (!i || g->reads[i].shard != g->reads[i - 1].shard);
+    if (l->pinned + l->indexing + fresh > l->max_open || !take_memory(l, g))
+        return false;
+    for (size_t i = 0; i < g->nreads; i++)
+        l->pinned += !l->shards[g->reads[i].shard].users++;
     return true;
 }
 
 void mill__load_group_free(mill__loader *l, mill__load_group *g)
 {
-    for (size_t i = 0; i < g->nreads; i++)
-        if (g->reads[i].issued)
-            l->shards[g->reads[i].shard].users--;
+    for (size_t i = 0; g->memory && i < g->nreads; i++)
+        l->pinned -= !--l->shards[g->reads[i].shard].users;
     if (g->memory)
         give_memory(l, g->memory, g->capacity);
     free(g->reads);
@@ -248,6 +329,27 @@ void mill__load_reads_free(mill__loader *l)
 
 /* ---- reading ---- */
 
+/* Without memory even for the reason, that is the reason. */
+static const mill_error no_memory = {.status = MILL_NO_MEMORY,
+                                     .offset = MILL_NO_OFFSET,
+                                     .kind = "memory",
+                                     .message = "no memory for an error"};
+
+static void set_unread(mill__load_item *item, const mill_error *why)
+{
+    mill_error *copy = malloc(sizeof *copy);
+    if (copy)
+        *copy = *why;
+    item->unread = copy ? copy : &no_memory;
+}
+
+void mill__load_forget(mill__load_item *item)
+{
+    if (item->unread != &no_memory)
+        free((void *)(uintptr_t)item->unread);
+    item->unread = NULL;
+}
+
 static void read_done(mill__loader *l, mill__load_read *r)
 {
     mill__load_group *g = r->group;
@@ -261,17 +363,57 @@ static void on_read(mill__io_request *request)
     mill__loader *l = r->group->batch->pool->loader;
     atomic_fetch_add(&l->read_ns, mill__now_ns() - request->begin_ns);
     atomic_fetch_add(&l->bytes_in, request->got);
-    if (!request->status && request->got < r->nbytes) {
-        request->status = mill_fail(&request->error, MILL_BAD_DATA, "truncated",
-                                    "the shard ends %zu bytes early: it has shrunk since it was indexed",
-                                    r->nbytes - request->got);
-        request->error.offset = r->offset + request->got;
-    }
     pthread_mutex_lock(&l->lock);
     l->reads--;
     read_done(l, r);
     mill__load_pump(l);
     pthread_mutex_unlock(&l->lock);
+}
+
+static void read_item(mill__loader *l, mill__load_read *r, mill__load_item *item)
+{
+    const mill__load_shard *s = &l->shards[r->shard];
+    uint64_t offset = item->extent.offset;
+    size_t got = 0, nbytes = (size_t)item->extent.nbytes;
+    mill_error why;
+    mill__error_clear(&why);
+    mill_status status = mill__load_source(l, r->shard)
+                             ->read(s->handle, offset, r->group->memory + item->at, nbytes, &got, &why);
+    if (!status && got < nbytes) {
+        status =
+            mill_fail(&why, MILL_BAD_DATA, "truncated",
+                      "the shard ends %zu bytes early: it has shrunk since it was indexed", nbytes - got);
+        why.offset = offset + got;
+    }
+    why.status = status;
+    if (status)
+        set_unread(item, &why);
+}
+
+/* On an I/O thread: what was read together is read one by one. */
+static void read_items(void *arg)
+{
+    mill__load_read *r = arg;
+    const mill__load_group *g = r->group;
+    mill_batch *b = g->batch;
+    mill__loader *l = b->pool->loader;
+    for (size_t i = g->first; i < g->first + g->count; i++)
+        if (b->items[b->sorted[i]].read == r && !atomic_load_explicit(&l->stop, memory_order_relaxed))
+            read_item(l, r, &b->items[b->sorted[i]]);
+}
+
+/* Samples are bad only if their own bytes cannot be read: which of them share a read depends on the number of
+ * threads, and must not show. */
+static void on_first_read(mill__io_request *request)
+{
+    mill__load_read *r = request->owner;
+    mill__loader *l = r->group->batch->pool->loader;
+    if (!request->status && request->got == r->nbytes) {
+        on_read(request);
+        return;
+    }
+    *request = (mill__io_request){.fd = -1, .call = read_items, .arg = r, .done = on_read, .owner = r};
+    mill__io_submit(l->io, request);
 }
 
 /* The shard is open, or cannot be opened: then the read has failed without being made. */
@@ -282,11 +424,11 @@ static void issue_read(mill__loader *l, mill__load_read *r)
     const mill_source_ops *source = mill__load_source(l, r->shard);
     r->issued = true;
     g->issued++;
-    s->users++;
     s->used = ++l->clock;
     if (s->error) {
-        r->request.status = s->error->status;
-        r->request.error = *s->error;
+        for (size_t i = g->first; i < g->first + g->count; i++)
+            if (g->batch->items[g->batch->sorted[i]].read == r)
+                set_unread(&g->batch->items[g->batch->sorted[i]], s->error);
         read_done(l, r);
         return;
     }
@@ -296,30 +438,30 @@ static void issue_read(mill__loader *l, mill__load_read *r)
                                     .offset = r->offset,
                                     .data = g->memory + r->at,
                                     .n = r->nbytes,
-                                    .done = on_read,
+                                    .done = on_first_read,
                                     .owner = r};
     l->reads++;
     mill__io_submit(l->io, &r->request);
 }
 
 /* As many of a group's reads as can be issued. */
-static void issue_group(mill__loader *l, mill__load_group *g, bool head)
+static void issue_group(mill__loader *l, mill__load_group *g)
 {
     for (size_t i = 0; i < g->nreads && l->reads < l->config.engine.depth; i++)
-        if (!g->reads[i].issued && mill__load_open(l, g->reads[i].shard, head))
+        if (!g->reads[i].issued && mill__load_open(l, g->reads[i].shard))
             issue_read(l, &g->reads[i]);
 }
 
 void mill__load_issue(mill__loader *l)
 {
     enum { LOOK_AHEAD = 64 };
-    bool full = false; /* memory is short: what has none waits, what has some goes on */
+    bool full = false; /* memory or places are short: what has none waits, what has begun goes on */
     mill__load_group **at = &l->queue;
     for (int looked = 0; *at && l->reads < l->config.engine.depth && looked < LOOK_AHEAD; looked++) {
         mill__load_group *g = *at, *next = g->next;
-        full = full || (!g->memory && !take_memory(l, g));
+        full = full || (!g->memory && !take_all(l, g));
         if (g->memory)
-            issue_group(l, g, at == &l->queue); /* g->next changes if its last read fails at once */
+            issue_group(l, g); /* g->next changes if its last read fails at once */
         if (g->issued < g->nreads) {
             at = &g->next;
             continue;

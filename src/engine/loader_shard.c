@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "engine/loader_state.h"
 #include "registry.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,8 +141,8 @@ static void on_closed(mill__io_request *request)
     mill__loader *l = j->loader;
     pthread_mutex_lock(&l->lock);
     l->shards[j->shard].state = MILL__SHARD_CLOSED;
-    l->jobs--;
     l->open--;
+    l->closing--;
     free(j);
     mill__load_pump(l);
     pthread_mutex_unlock(&l->lock);
@@ -161,7 +162,6 @@ static job *new_job(mill__loader *l, size_t shard)
     mill__error_clear(&j->error);
     j->request = (mill__io_request){.fd = -1, .call = run_job, .arg = j, .done = on_job, .owner = j};
     l->shards[shard].state = MILL__SHARD_BUSY;
-    l->jobs++;
     return j;
 }
 
@@ -175,9 +175,17 @@ static void close_shard(mill__loader *l, size_t shard)
     for (size_t i = 0; i < l->nopen; i++)
         if (l->open_shards[i] == shard)
             l->open_shards[i] = l->open_shards[--l->nopen];
+    l->closing++;
     j->request.call = close_now;
     j->request.done = on_closed;
     mill__io_submit(l->io, &j->request);
+}
+
+/* Not the data's fault, and over when others have closed files: good samples must not count as bad. */
+bool mill__load_shortage(const mill_error *why)
+{
+    return why->status == MILL_NO_MEMORY || why->os_error == EMFILE || why->os_error == ENFILE ||
+           why->os_error == ENOMEM;
 }
 
 static void take_index(mill__loader *l, job *j)
@@ -190,7 +198,7 @@ static void take_index(mill__loader *l, job *j)
         return;
     }
     mill__index_free(&j->made);
-    bool of_the_data = j->status != MILL_NO_MEMORY && j->status != MILL_CANCELED;
+    bool of_the_data = j->status != MILL_CANCELED && !mill__load_shortage(&j->error);
     if (!of_the_data || !refuse_shard(s, &j->error)) {
         mill__error_where(&j->error, mill__load_name(l, j->shard)->locator, NULL, MILL_NO_OFFSET);
         mill__load_fail(l, j->status, &j->error);
@@ -200,6 +208,10 @@ static void take_index(mill__loader *l, job *j)
 static void take_handle(mill__loader *l, job *j)
 {
     mill__load_shard *s = &l->shards[j->shard];
+    if (!j->index && j->status && mill__load_shortage(&j->error)) {
+        mill__error_where(&j->error, mill__load_name(l, j->shard)->locator, NULL, MILL_NO_OFFSET);
+        mill__load_fail(l, j->status, &j->error);
+    }
     bool changed = !j->index && !j->status &&
                    (j->info.nbytes != s->index.nbytes || j->info.mtime_ns != s->index.mtime_ns);
     if (changed)
@@ -223,7 +235,6 @@ static void on_job(mill__io_request *request)
     job *j = request->owner;
     mill__loader *l = j->loader;
     pthread_mutex_lock(&l->lock);
-    l->jobs--;
     if (j->index)
         take_index(l, j);
     take_handle(l, j);
@@ -240,6 +251,8 @@ static bool make_place(mill__loader *l)
 {
     if (l->open < l->max_open)
         return true;
+    if (l->closing >= l->config.engine.depth)
+        return false;
     size_t oldest = SIZE_MAX;
     for (size_t i = 0; i < l->nopen; i++) {
         size_t shard = l->open_shards[i];
@@ -253,8 +266,11 @@ static bool make_place(mill__loader *l)
 
 void mill__load_index(mill__loader *l, size_t shard)
 {
-    int most = l->config.engine.depth > 2 ? l->config.engine.depth / 2 : 1;
-    if (l->shards[shard].wanted || l->indexing >= most || !make_place(l))
+    int half = l->config.engine.depth / 2, most = half < 1                 ? 1
+                                                  : half < l->max_open / 4 ? half
+                                                                           : l->max_open / 4;
+    if (l->shards[shard].wanted || l->indexing >= most || l->pinned + l->indexing >= l->max_open ||
+        !make_place(l))
         return;
     job *j = new_job(l, shard);
     if (!j)
@@ -265,12 +281,12 @@ void mill__load_index(mill__loader *l, size_t shard)
     mill__io_submit(l->io, &j->request);
 }
 
-bool mill__load_open(mill__loader *l, size_t shard, bool must)
+bool mill__load_open(mill__loader *l, size_t shard)
 {
     mill__load_shard *s = &l->shards[shard];
     if (s->state == MILL__SHARD_OPEN || s->error)
         return true;
-    if (s->state == MILL__SHARD_BUSY || (!make_place(l) && !must))
+    if (s->state == MILL__SHARD_BUSY || !make_place(l))
         return false;
     job *j = new_job(l, shard);
     if (j) {

@@ -21,7 +21,7 @@ typedef struct mill__load_shard {
     enum { MILL__SHARD_CLOSED, MILL__SHARD_BUSY, MILL__SHARD_OPEN } state; /* busy: a job is at it */
     bool indexed, wanted;                                                  /* wanted: a job was begun */
     bool told;     /* what its index has to tell went into a batch */
-    int users;     /* groups that read from it or look into what it told of itself */
+    int users;     /* reads of groups that have begun: it is to stay open, or will be opened */
     uint64_t used; /* when last: closed first is what was unused longest */
     void *handle;
     mill_shard_info info;
@@ -38,6 +38,7 @@ typedef struct mill__load_item {
     bool too_large;
     size_t at; /* where it lies in its group's memory */
     struct mill__load_read *read;
+    const mill_error *unread; /* why its bytes are not there */
 } mill__load_item;
 
 /* Bytes of one shard that are read at once. */
@@ -57,6 +58,7 @@ typedef struct mill__load_group {
     size_t first, count; /* of the batch's sorted places */
     uint8_t *memory;
     size_t nbytes, capacity;
+    uint64_t carried_nbytes; /* expected of its rows' fields */
     mill__load_read *reads;
     size_t nreads, issued, outstanding; /* outstanding: not done yet, issued or not */
     int left;                           /* chunks that are not done */
@@ -92,6 +94,9 @@ struct mill_batch {
     uint32_t *sorted;       /* places in the order of their bytes */
     size_t pending;         /* rows that are being made */
     int64_t replaced, substituted, padded;
+    uint64_t carried_nbytes; /* fields that rows bring along: taken of the loader's budget */
+    mill_status failed;      /* it cannot be made: the consumer gets this error in its place */
+    mill_error why;
     pthread_mutex_t lock; /* of the arena: groups of a batch are walked at once */
     /* what is shown */
     int64_t *labels, *shards, *samples;
@@ -100,6 +105,7 @@ struct mill_batch {
 
 /* Batches and what they need; ended by the loader or the last release, whichever comes later. */
 typedef struct mill__load_pool {
+    pid_t pid;
     pthread_mutex_t lock;
     atomic_int references; /* the loader's, and one for each held batch */
     mill__loader *loader;  /* NULL: closed; under lock */
@@ -126,8 +132,10 @@ struct mill__loader {
 
     /* shards */
     mill__load_shard *shards;
-    int jobs, indexing, open, max_open; /* open: or being opened or closed */
-    size_t *open_shards;                /* those that are open */
+    int indexing, open, closing; /* open: or being opened or closed */
+    int pinned;                  /* shards that have users */
+    int max_open, group_shards;  /* open at most; needed by a group at most */
+    size_t *open_shards;         /* those that are open */
     size_t nopen;
     uint64_t clock;
 
@@ -144,7 +152,9 @@ struct mill__loader {
     /* reads */
     mill__load_group *queue, **queue_end; /* groups that have reads to issue, in order */
     int reads;
-    uint64_t input_used, peak_used, fixed_used;
+    bool carried_known;
+    double carried_share; /* of a group's bytes: fields that are brought along */
+    uint64_t input_used, carried_used, peak_used, fixed_used;
     struct {
         uint8_t *memory;
         size_t capacity;
@@ -182,7 +192,8 @@ void mill__load_epoch_release(mill__loader *l, mill__load_epoch *epoch);
 
 /* loader_shard.c */
 void mill__load_index(mill__loader *l, size_t shard);
-bool mill__load_open(mill__loader *l, size_t shard, bool must); /* is it open? if not, see that it will be */
+bool mill__load_open(mill__loader *l, size_t shard); /* is it open? if not, see that it will be */
+bool mill__load_shortage(const mill_error *why);     /* of memory or descriptors */
 const mill__shard_name *mill__load_name(const mill__loader *l, size_t shard);
 const mill_source_ops *mill__load_source(const mill__loader *l, size_t shard);
 const mill__format_ops *mill__load_format(const mill__loader *l, size_t shard);
@@ -191,6 +202,9 @@ void mill__load_shards_free(mill__loader *l); /* at close, I/O at rest */
 /* loader_read.c */
 mill_status mill__load_enqueue(mill__loader *l, struct mill_batch *b, size_t n, bool first, mill_error *err);
 void mill__load_issue(mill__loader *l);
+void mill__load_forget(mill__load_item *item); /* why it could not be read */
+void mill__load_carried(mill__loader *l,
+                        const mill__load_group *g);               /* its rows are made: count their fields */
 void mill__load_group_free(mill__loader *l, mill__load_group *g); /* at rest */
 void mill__load_reads_free(mill__loader *l);
 
@@ -198,12 +212,14 @@ void mill__load_reads_free(mill__loader *l);
 extern const mill__team_ops mill__load_ops;
 void mill__load_ready(mill__loader *l, mill__load_group *g);   /* all its reads are done */
 void mill__load_settle(mill__loader *l, struct mill_batch *b); /* no row is pending */
+/* The batch cannot be made. Those before it can, so the consumer is told when it comes to it. */
+void mill__load_refuse(mill__loader *l, struct mill_batch *b, const mill_error *why);
 
 /* loader_batch.c */
 mill_status mill__load_pool_open(mill__load_pool **out, mill__loader *l, int nbatches, size_t capacity,
                                  mill_error *err);
-void mill__load_pool_leave(mill__load_pool *pool); /* lock not held */
-void mill__load_show(struct mill_batch *b);        /* fill what is shown; lock not held */
-void mill__load_empty(struct mill_batch *b);       /* forget what is in it */
+void mill__load_pool_leave(mill__load_pool *pool);    /* lock not held */
+void mill__load_show(struct mill_batch *b, size_t i); /* fill what is shown of a row; lock not held */
+void mill__load_empty(struct mill_batch *b);          /* forget what is in it */
 
 #endif

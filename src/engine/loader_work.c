@@ -106,9 +106,9 @@ static void walk_item(walk *w, size_t i)
     mill__sample sample;
     mill_error why;
     mill_status status = MILL_OK;
-    if (read && read->request.status) {
-        status = read->request.status;
-        why = read->request.error;
+    if (item->unread) {
+        status = item->unread->status;
+        why = *item->unread;
     } else if (read) {
         const mill__window window = {.data = w->group->memory + item->at,
                                      .nbytes = (size_t)item->extent.nbytes,
@@ -176,6 +176,8 @@ static void transform_chunk(void *self, mill__unit *unit, int chunk, int worker)
         while (next < end && sorted[next] == sorted[next - 1] + 1)
             next++;
         mill__worker_rows(&l->workers[worker], &g->batch->rows, sorted[i], (size_t)sorted[i] + (next - i));
+        for (size_t row = sorted[i]; row < (size_t)sorted[i] + (next - i); row++)
+            mill__load_show(g->batch, row);
     }
     atomic_fetch_add_explicit(&l->transform_ns, mill__now_ns() - start, memory_order_relaxed);
     mill__trace_span(l->config.engine.trace, "transform", traced, "\"batch\":%lld,\"samples\":%zu",
@@ -191,6 +193,7 @@ static void chunk_end(void *self, mill__unit *unit, int chunk)
         return;
     mill_batch *b = g->batch;
     b->pending -= g->count;
+    mill__load_carried(l, g);
     mill__load_group_free(l, g);
     if (!b->pending)
         mill__load_settle(l, b);
@@ -226,21 +229,69 @@ static bool note_bad_row(mill__loader *l, mill_batch *b, size_t i)
     return true;
 }
 
+static void complete(mill__loader *l, mill_batch *b)
+{
+    b->state = MILL__LOAD_COMPLETE;
+    if (b->epoch)
+        mill__load_epoch_release(l, b->epoch);
+    b->epoch = NULL;
+    pthread_cond_signal(&l->out);
+}
+
+void mill__load_refuse(mill__loader *l, mill_batch *b, const mill_error *why)
+{
+    b->failed = why->status;
+    b->why = *why;
+    complete(l, b);
+}
+
+/* A row that could not be made for want of memory says nothing about its sample. */
+static bool ran_short(const mill__row *row)
+{
+    return row->status == MILL_NO_MEMORY || !row->error || mill__load_shortage(row->error);
+}
+
+static void refuse_for(mill__loader *l, mill_batch *b, const mill__row *row)
+{
+    mill_error why;
+    if (row->error) {
+        why = *row->error;
+        why.status = row->status;
+    } else {
+        mill__no_memory(&why, sizeof why, "an error");
+    }
+    mill__error_where(&why, mill__load_name(l, row->shard)->locator, NULL, MILL_NO_OFFSET);
+    mill__load_refuse(l, b, &why);
+}
+
+/* A bad row: false when the batch was refused for it. */
+static bool settle_bad(mill__loader *l, mill_batch *b, size_t i)
+{
+    const mill__load_item *item = &b->items[i];
+    if (ran_short(&b->rows.rows[i])) {
+        refuse_for(l, b, &b->rows.rows[i]);
+        return false;
+    }
+    b->substituted += l->config.policy != MILL_POLICY_SKIP;
+    b->replaced += l->config.policy == MILL_POLICY_SKIP && !item->tries;
+    if (item->tries || note_bad_row(l, b, i)) /* a bad replacement is told where it stands itself */
+        return true;
+    mill_error why;
+    mill__no_memory(&why, sizeof(mill_issue), "an issue");
+    mill__load_refuse(l, b, &why);
+    return false;
+}
+
 void mill__load_settle(mill__loader *l, mill_batch *b)
 {
     if (atomic_load_explicit(&l->stop, memory_order_relaxed))
         return;
     size_t nbad = 0;
     for (size_t i = 0; i < b->n; i++) {
-        mill__load_item *item = &b->items[i];
-        if (!b->rows.rows[i].status || item->place.padded) /* padding is marked anyway, and told elsewhere */
-            continue;
-        b->replaced += l->config.policy == MILL_POLICY_SKIP && !item->tries;
-        if (!item->tries && !note_bad_row(l, b, i)) { /* a bad replacement is told where it stands itself */
-            mill_error err;
-            mill__load_fail(l, mill__no_memory(&err, sizeof(mill_issue), "an issue"), &err);
+        if (!b->rows.rows[i].status || b->items[i].place.padded)
+            continue; /* padding is marked anyway, and told elsewhere */
+        if (!settle_bad(l, b, i))
             return;
-        }
         if (l->config.policy == MILL_POLICY_SKIP)
             b->sorted[nbad++] = (uint32_t)i;
     }
@@ -249,8 +300,5 @@ void mill__load_settle(mill__loader *l, mill_batch *b)
         mill__load_mend(l, b);
         return;
     }
-    b->state = MILL__LOAD_COMPLETE;
-    mill__load_epoch_release(l, b->epoch);
-    b->epoch = NULL;
-    pthread_cond_signal(&l->out);
+    complete(l, b);
 }
