@@ -137,11 +137,20 @@ static void print_step(const cli_pace *p, const shares *x)
            x->use_with_first * 100);
 }
 
-static void print_wait(const shares *x)
+/* What is neither a step nor waiting nor the digest. */
+static double rest_of(const shares *x)
+{
+    double rest = 1 - x->use - x->wait - x->digest;
+    return rest > 0 ? rest : 0;
+}
+
+static void print_wait(const cli_pace *p, const shares *x)
 {
     printf("  wait     %.1f %% of the time was spent waiting for batches", x->wait * 100);
     if (x->digest > 0)
         printf(", %.1f %% with the digest", x->digest * 100);
+    if (p->step_ns)
+        printf(", %.1f %% lost by late wake-ups", rest_of(x) * 100);
     printf("\n");
 }
 
@@ -150,8 +159,8 @@ static void print_loader(const cli_pace *p, const shares *x, const cli_engine_ar
     const mill_loader_stats *s = &p->stats;
     if (x->steady > 0)
         printf(
-            "  loader   %d thread%s busy %.0f %% of the time; %.1f of %d reads in flight; at rest %.0f %%, "
-            "all batches made\n",
+            "  loader   %d thread%s busy %.0f %% of the time; %.1f of %d reads in flight; idle %.0f %%, with "
+            "all batches ready\n",
             s->threads, cli_plural(s->threads), x->busy * 100, x->reads, args->depth ? (int)args->depth : 8,
             x->blocked * 100);
     printf("  memory   at most %s", cli_memory(s->peak_nbytes).s);
@@ -177,7 +186,7 @@ void cli_load_print(const cli_pace *p, const cli_engine_args *args)
     printf("\n");
     print_step(p, &x);
     if (x.steady > 0)
-        print_wait(&x);
+        print_wait(p, &x);
     print_loader(p, &x, args);
     printf("  bound    by %s\n  next     %s\n", v.what, v.next);
 }
