@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/load_report.c: what a run of `shardmill load` came to, what set its pace, and what to try next.
  *
- * Accelerator utilisation is what MLPerf Storage's DLIO calls AU: emulated compute time over total time. The
- * compute time is the one that was asked for, so that a late wake-up counts as idle, and the first batch with
- * its step is left out of both, as DLIO does; the figure with it is told as well. */
+ * Accelerator utilisation is what MLPerf Storage's DLIO calls AU: emulated compute time over total time. As
+ * there, the compute time is measured around the sleep, and the first batch with its step is left out of
+ * both. Told as well: the figure with it, and a strict one that counts each step as long as was asked for, so
+ * that a late wake-up is idle time. */
 #include "load.h"
 #include "text.h"
 #include <inttypes.h>
@@ -12,7 +13,7 @@
 
 typedef struct shares {
     double elapsed, steady;   /* seconds */
-    double wait, use;         /* of the steady time; NAN where there is none */
+    double wait, use, strict; /* of the steady time; NAN where there is none */
     double use_with_first;    /* of all */
     double busy;              /* of the compute threads' steady time */
     double reads;             /* in flight, on the average */
@@ -34,8 +35,9 @@ static shares shares_of(const cli_pace *p)
     return (shares){.elapsed = all / 1e9,
                     .steady = steady / 1e9,
                     .wait = (double)p->steady_waited_ns / steady,
-                    .use = (double)(p->batches - 1) * (double)p->step_ns / steady,
-                    .use_with_first = (double)p->batches * (double)p->step_ns / all,
+                    .use = (double)p->steady_stepped_ns / steady,
+                    .strict = (double)(p->batches - 1) * (double)p->step_ns / steady,
+                    .use_with_first = (double)p->stepped_ns / all,
                     .busy = (double)work / (steady * (b->threads > 0 ? b->threads : 1)),
                     .reads = (double)(b->read_ns - a->read_ns) / steady,
                     .blocked = (double)(b->blocked_ns - a->blocked_ns) / steady,
@@ -133,24 +135,17 @@ static void print_step(const cli_pace *p, const shares *x)
         return;
     printf("  step     %s, asleep, in place of an accelerator's work: it would be used %.1f %% of the time\n",
            cli_duration(p->step_ns).s, x->use * 100);
-    printf("           (utilisation = compute time / total, the first batch left out; with it %.1f %%)\n",
-           x->use_with_first * 100);
+    printf(
+        "           (utilisation = compute time / total, the first batch left out; with it %.1f %%; without\n"
+        "           what the sleeps took too long %.1f %%)\n",
+        x->use_with_first * 100, x->strict * 100);
 }
 
-/* What is neither a step nor waiting nor the digest. */
-static double rest_of(const shares *x)
-{
-    double rest = 1 - x->use - x->wait - x->digest;
-    return rest > 0 ? rest : 0;
-}
-
-static void print_wait(const cli_pace *p, const shares *x)
+static void print_wait(const shares *x)
 {
     printf("  wait     %.1f %% of the time was spent waiting for batches", x->wait * 100);
     if (x->digest > 0)
         printf(", %.1f %% with the digest", x->digest * 100);
-    if (p->step_ns)
-        printf(", %.1f %% lost by late wake-ups", rest_of(x) * 100);
     printf("\n");
 }
 
@@ -186,7 +181,7 @@ void cli_load_print(const cli_pace *p, const cli_engine_args *args)
     printf("\n");
     print_step(p, &x);
     if (x.steady > 0)
-        print_wait(p, &x);
+        print_wait(&x);
     print_loader(p, &x, args);
     printf("  bound    by %s\n  next     %s\n", v.what, v.next);
 }
@@ -214,6 +209,7 @@ void cli_load_json(cli_json *json, const cli_pace *p, const cli_engine_args *arg
     cli_json_number(json, "first_batch_s", p->first_ns ? seconds(p->first_ns - p->begin_ns) : NAN);
     cli_json_number(json, "step_s", seconds(p->step_ns));
     cli_json_number(json, "utilisation", x.use);
+    cli_json_number(json, "utilisation_strict", x.strict);
     cli_json_number(json, "utilisation_with_first", p->batches ? x.use_with_first : NAN);
     cli_json_number(json, "wait_share", x.wait);
     cli_json_number(json, "digest_share", x.digest);
