@@ -235,14 +235,19 @@ static void digest_batch(loading *l, const mill_batch *b)
 }
 
 /* In place of an accelerator; until a signal comes at the longest. */
-static void step(const loading *l)
+static void step(loading *l)
 {
-    int64_t end = cli_now_ns() + l->pace.step_ns, now;
-    while (l->pace.step_ns && (now = cli_now_ns()) < end && !cli_signals_caught()) {
+    const int64_t begin = cli_now_ns(), end = begin + l->pace.step_ns;
+    int64_t now = begin;
+    while (l->pace.step_ns && now < end && !cli_signals_caught()) {
         int64_t next = end - now < LOOK_MS * INT64_C(1000000) ? end : now + LOOK_MS * INT64_C(1000000);
         const struct timespec t = {.tv_sec = next / 1000000000, .tv_nsec = next % 1000000000};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+        now = cli_now_ns();
     }
+    l->pace.stepped_ns += now - begin;
+    if (l->pace.steady_ns)
+        l->pace.steady_stepped_ns += now - begin;
 }
 
 static void take_state(loading *l)

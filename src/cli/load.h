@@ -14,6 +14,7 @@ typedef struct cli_pace {
     int64_t step_ns;                               /* of one step, as asked for */
     int64_t batches, epochs;                       /* given, finished */
     int64_t samples, steady_samples;               /* padding not counted */
+    int64_t stepped_ns, steady_stepped_ns;         /* in steps, measured */
     int64_t steady_waited_ns, steady_digest_ns;
     mill_loader_stats at_first, stats; /* of the loader: when it became steady, and now */
 } cli_pace;

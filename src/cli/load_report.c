@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/load_report.c: what a run of `shardmill load` came to, what set its pace, and what to try next.
  *
- * Accelerator utilisation is what MLPerf Storage's DLIO calls AU: emulated compute time over total time. The
- * compute time is the one that was asked for, so that a late wake-up counts as idle, and the first batch with
- * its step is left out of both, as DLIO does; the figure with it is told as well. */
+ * Accelerator utilisation is what MLPerf Storage's DLIO calls AU: emulated compute time over total time. As
+ * there, the compute time is measured around the sleep, and the first batch with its step is left out of
+ * both. Told as well: the figure with it, and a strict one that counts each step as long as was asked for, so
+ * that a late wake-up is idle time. */
 #include "load.h"
 #include "text.h"
 #include <inttypes.h>
@@ -12,7 +13,7 @@
 
 typedef struct shares {
     double elapsed, steady;   /* seconds */
-    double wait, use;         /* of the steady time; NAN where there is none */
+    double wait, use, strict; /* of the steady time; NAN where there is none */
     double use_with_first;    /* of all */
     double busy;              /* of the compute threads' steady time */
     double reads;             /* in flight, on the average */
@@ -34,8 +35,9 @@ static shares shares_of(const cli_pace *p)
     return (shares){.elapsed = all / 1e9,
                     .steady = steady / 1e9,
                     .wait = (double)p->steady_waited_ns / steady,
-                    .use = (double)(p->batches - 1) * (double)p->step_ns / steady,
-                    .use_with_first = (double)p->batches * (double)p->step_ns / all,
+                    .use = (double)p->steady_stepped_ns / steady,
+                    .strict = (double)(p->batches - 1) * (double)p->step_ns / steady,
+                    .use_with_first = (double)p->stepped_ns / all,
                     .busy = (double)work / (steady * (b->threads > 0 ? b->threads : 1)),
                     .reads = (double)(b->read_ns - a->read_ns) / steady,
                     .blocked = (double)(b->blocked_ns - a->blocked_ns) / steady,
@@ -133,8 +135,10 @@ static void print_step(const cli_pace *p, const shares *x)
         return;
     printf("  step     %s, asleep, in place of an accelerator's work: it would be used %.1f %% of the time\n",
            cli_duration(p->step_ns).s, x->use * 100);
-    printf("           (utilisation = compute time / total, the first batch left out; with it %.1f %%)\n",
-           x->use_with_first * 100);
+    printf(
+        "           (utilisation = compute time / total, the first batch left out; with it %.1f %%; without\n"
+        "           what the sleeps took too long %.1f %%)\n",
+        x->use_with_first * 100, x->strict * 100);
 }
 
 static void print_wait(const shares *x)
@@ -150,8 +154,8 @@ static void print_loader(const cli_pace *p, const shares *x, const cli_engine_ar
     const mill_loader_stats *s = &p->stats;
     if (x->steady > 0)
         printf(
-            "  loader   %d thread%s busy %.0f %% of the time; %.1f of %d reads in flight; at rest %.0f %%, "
-            "all batches made\n",
+            "  loader   %d thread%s busy %.0f %% of the time; %.1f of %d reads in flight; idle %.0f %%, with "
+            "all batches ready\n",
             s->threads, cli_plural(s->threads), x->busy * 100, x->reads, args->depth ? (int)args->depth : 8,
             x->blocked * 100);
     printf("  memory   at most %s", cli_memory(s->peak_nbytes).s);
@@ -205,6 +209,7 @@ void cli_load_json(cli_json *json, const cli_pace *p, const cli_engine_args *arg
     cli_json_number(json, "first_batch_s", p->first_ns ? seconds(p->first_ns - p->begin_ns) : NAN);
     cli_json_number(json, "step_s", seconds(p->step_ns));
     cli_json_number(json, "utilisation", x.use);
+    cli_json_number(json, "utilisation_strict", x.strict);
     cli_json_number(json, "utilisation_with_first", p->batches ? x.use_with_first : NAN);
     cli_json_number(json, "wait_share", x.wait);
     cli_json_number(json, "digest_share", x.digest);

@@ -126,7 +126,7 @@ says stderr 'executor: '
 
 # ---- the figures ----
 expect 0 "$MILL" load in --pipe sin --batch 5 --epochs 2 --step-ms 2 --json
-json_holds stdout 'total["batches"] == 30 and total["elapsed_s"] >= 30 * 0.002 and 0 < total["utilisation"] <= 1'
+json_holds stdout 'total["batches"] == 30 and total["elapsed_s"] >= 30 * 0.002 and 0 < total["utilisation_strict"] <= total["utilisation"] <= 1'
 json_holds stdout '0 < total["utilisation_with_first"] < 1 and 0 < total["first_batch_s"] < total["elapsed_s"]'
 json_holds stdout 'total["bound"] in ("step", "digest", "compute", "reads", "memory", "unknown") and total["next"]'
 json_holds stdout '0 <= total["wait_share"] <= 1 and total["status"] == "ok" and total["exit"] == 0'
