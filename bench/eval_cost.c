@@ -40,10 +40,10 @@ static void timed_column(uint8_t *out, const uint8_t *const *rows, size_t n, con
     TIMED(bare_seconds, column_s, real->resample_column(out, rows, n, weights, taps));
 }
 
-static void timed_store(void *out, size_t plane, const uint8_t *in, size_t n, int c, const void *table,
-                        size_t entry_nbytes, int reverse)
+static void timed_store(void *out, size_t plane, const uint8_t *in, size_t n, int c,
+                        const mill__store_table *table, int reverse)
 {
-    TIMED(bare_seconds, store_s, real->store_chw(out, plane, in, n, c, table, entry_nbytes, reverse));
+    TIMED(bare_seconds, store_s, real->store_chw(out, plane, in, n, c, table, reverse));
 }
 
 /* resize 256 | center_crop 224 */

@@ -113,7 +113,7 @@ typedef struct mill_loader_stats {
     uint64_t memory_nbytes, peak_nbytes;              /* taken of the budget now, and at the most */
     int threads, rank, world_size;
     const char *io, *executor;
-    const char *level; /* instruction sets that kernels use: "c", "x86-64-v3" or "x86-64-v4" */
+    const char *level; /* instruction sets that kernels use: "c", "x86-64-v3", ... */
 } mill_loader_stats;
 MILL_API void mill_loader_stats_get(mill_loader *loader, mill_loader_stats *stats);
 

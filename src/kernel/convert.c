@@ -6,7 +6,7 @@
 mill__convert *mill__convert_get(const mill__kernels *kernels)
 {
 #if defined(__x86_64__)
-    if (!strcmp(kernels->level, "x86-64-v4"))
+    if (!strncmp(kernels->level, "x86-64-v4", 9))
         return mill__convert_x86_64_v4;
     if (!strcmp(kernels->level, "x86-64-v3"))
         return mill__convert_x86_64_v3;

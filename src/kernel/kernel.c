@@ -2,6 +2,7 @@
 /* kernel/kernel.c: one const table a level, and the choice among them. The functions come from the
  * *_levels.c files, each compiled once a level with the level in its functions' names. */
 #include "kernel/kernel.h"
+#include "kernel/store_vbmi.h"
 #include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
@@ -20,21 +21,24 @@
 #define ELEMENTWISE(X, id)
 #endif
 
+/* Kernels that every level has of its own. */
 #define PIXELS(X, id)                                                                                        \
     X(resample_rows, id,                                                                                     \
       (uint8_t *const *, const uint8_t *const *, size_t, size_t, int, const int32_t *, const int16_t *,      \
        size_t))                                                                                              \
     X(resample_column, id, (uint8_t *, const uint8_t *const *, size_t, const int16_t *, size_t))             \
-    X(store_hwc, id, (void *, const uint8_t *, size_t, int, const void *, size_t, int))                      \
-    X(store_chw, id, (void *, size_t, const uint8_t *, size_t, int, const void *, size_t, int))
+    X(store_hwc, id, (void *, const uint8_t *, size_t, int, const mill__store_table *, int))                 \
+    ELEMENTWISE(X, id)
+#define STORE(X, id)                                                                                         \
+    X(store_prepare, id, (mill__store_table *, const void *, int, size_t))                                   \
+    X(store_chw, id, (void *, size_t, const uint8_t *, size_t, int, const mill__store_table *, int))
 
 #define DECLARE(name, id, arguments) void mill__##name##_##id arguments;
 #define MEMBER(name, id, arguments)  .name = mill__##name##_##id,
 #define TABLE(level_name, id)                                                                                \
     PIXELS(DECLARE, id)                                                                                      \
-    ELEMENTWISE(DECLARE, id)                                                                                 \
-    static const mill__kernels id##_kernels = {.level = level_name,                                          \
-                                               PIXELS(MEMBER, id) ELEMENTWISE(MEMBER, id)};
+    STORE(DECLARE, id)                                                                                       \
+    static const mill__kernels id##_kernels = {.level = level_name, PIXELS(MEMBER, id) STORE(MEMBER, id)};
 
 TABLE("c", base)
 
@@ -46,6 +50,10 @@ static bool always(void)
 #if defined(__x86_64__)
 TABLE("x86-64-v3", x86_64_v3)
 TABLE("x86-64-v4", x86_64_v4)
+
+/* v4 as processors have it since Ice Lake and Zen 4. */
+static const mill__kernels vbmi_kernels = {.level = "x86-64-v4-vbmi",
+                                           PIXELS(MEMBER, x86_64_v4) STORE(MEMBER, x86_64_v4_vbmi)};
 
 /* The builtins also ask whether the operating system saves the wide registers; what they have no name for in
  * every compiler is asked of cpuid. */
@@ -65,6 +73,11 @@ static bool has_v4(void)
            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl");
 }
+
+static bool has_vbmi(void)
+{
+    return has_v4() && __builtin_cpu_supports("avx512vbmi");
+}
 #endif
 
 static const struct {
@@ -75,6 +88,7 @@ static const struct {
 #if defined(__x86_64__)
     {&x86_64_v3_kernels, has_v3},
     {&x86_64_v4_kernels, has_v4},
+    {&vbmi_kernels, has_vbmi},
 #endif
 };
 
@@ -107,7 +121,7 @@ bool mill__kernels_known(const char *level)
 const char *mill__kernels_levels(void)
 {
 #if defined(__x86_64__)
-    return "c, x86-64-v3 or x86-64-v4";
+    return "c, x86-64-v3, x86-64-v4 or x86-64-v4-vbmi";
 #else
     return "c";
 #endif

@@ -29,6 +29,14 @@ static inline int32_t mill__weight(const int16_t *weights, size_t t)
     return group[t + MILL__RESAMPLE_GROUP] * (1 << MILL__RESAMPLE_LOW_BITS) + group[t];
 }
 
+/* A colour table (see transform/image.h), made ready for the kernels of one level. */
+typedef struct mill__store_table {
+    const void *entries; /* as given */
+    size_t entry_nbytes;
+    _Alignas(
+        64) uint8_t planes[3 * 256 * 4]; /* of short entries the first bytes, the second ones, and so on */
+} mill__store_table;
+
 typedef struct mill__kernels {
     const char *level; /* "c", "x86-64-v3", "x86-64-v4", ... */
 
@@ -44,13 +52,15 @@ typedef struct mill__kernels {
     void (*resample_column)(uint8_t *out, const uint8_t *const *rows, size_t n, const int16_t *weights,
                             size_t taps);
 
-    /* Through a colour table (see transform/image.h): n pixels of c (1 or 3) interleaved channels to
-     * interleaved or planar (plane stride in elements) output of 1, 2, 4 or 8 byte entries; reverse mirrors.
-     * table NULL: u8 as it is. */
-    void (*store_hwc)(void *out, const uint8_t *in, size_t n, int c, const void *table, size_t entry_nbytes,
+    /* table: 256 entries of 1, 2, 4 or 8 bytes a channel, which must outlive t; NULL (with entries of 1
+     * byte): u8 as it is. */
+    void (*store_prepare)(mill__store_table *t, const void *table, int c, size_t entry_nbytes);
+    /* Through the table: n pixels of c (1 or 3) interleaved channels to interleaved or planar (plane stride
+     * in elements) output; reverse mirrors. */
+    void (*store_hwc)(void *out, const uint8_t *in, size_t n, int c, const mill__store_table *table,
                       int reverse);
-    void (*store_chw)(void *out, size_t plane, const uint8_t *in, size_t n, int c, const void *table,
-                      size_t entry_nbytes, int reverse);
+    void (*store_chw)(void *out, size_t plane, const uint8_t *in, size_t n, int c,
+                      const mill__store_table *table, int reverse);
 
     /* Element-wise on n floats; out may equal in. */
     void (*f32_scale_add)(float *out, const float *in, size_t n, float scale,
@@ -70,7 +80,7 @@ const mill__kernels *mill__kernels_get(const char *cap);
  * engine opened, on the caller's thread. */
 const char *mill__kernels_cap(void);
 bool mill__kernels_known(const char *level);
-/* "c, x86-64-v3 or x86-64-v4": the levels that this library was built with. */
+/* "c, x86-64-v3 or ...": the levels that this library was built with. */
 const char *mill__kernels_levels(void);
 
 #endif

@@ -3,18 +3,16 @@
  * kernel.c). */
 #include "kernel/kernel.h"
 #include <string.h>
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
 
 #define PASTE2(name, level) mill__##name##_##level
 #define PASTE(name, level)  PASTE2(name, level)
 #define KERNEL(name)        PASTE(name, MILL__LEVEL)
 
-void KERNEL(store_hwc)(void *out, const uint8_t *in, size_t n, int c, const void *table, size_t entry_nbytes,
+void KERNEL(store_prepare)(mill__store_table *t, const void *table, int c, size_t entry_nbytes);
+void KERNEL(store_hwc)(void *out, const uint8_t *in, size_t n, int c, const mill__store_table *table,
                        int reverse);
-void KERNEL(store_chw)(void *out, size_t plane, const uint8_t *in, size_t n, int c, const void *table,
-                       size_t entry_nbytes, int reverse);
+void KERNEL(store_chw)(void *out, size_t plane, const uint8_t *in, size_t n, int c,
+                       const mill__store_table *table, int reverse);
 
 /* Entries are moved, not looked at: a float's bits travel in a uint32_t. */
 typedef uint8_t entry1;
@@ -79,32 +77,39 @@ static void copy_chw(uint8_t *out, size_t plane, const uint8_t *in, size_t n, in
             out[(size_t)k * plane + i] = in[(reverse ? n - 1 - i : i) * (size_t)c + (size_t)k];
 }
 
-void KERNEL(store_hwc)(void *out, const uint8_t *in, size_t n, int c, const void *table, size_t entry_nbytes,
-                       int reverse)
+void KERNEL(store_prepare)(mill__store_table *t, const void *table, int c, size_t entry_nbytes)
 {
-    if (!table)
-        copy_hwc(out, in, n, c, reverse);
-    else if (entry_nbytes == 1)
-        hwc_entry1(out, in, n, c, table, reverse);
-    else if (entry_nbytes == 2)
-        hwc_entry2(out, in, n, c, table, reverse);
-    else if (entry_nbytes == 4)
-        hwc_entry4(out, in, n, c, table, reverse);
-    else
-        hwc_entry8(out, in, n, c, table, reverse);
+    (void)c;
+    t->entries = table;
+    t->entry_nbytes = entry_nbytes;
 }
 
-void KERNEL(store_chw)(void *out, size_t plane, const uint8_t *in, size_t n, int c, const void *table,
-                       size_t entry_nbytes, int reverse)
+void KERNEL(store_hwc)(void *out, const uint8_t *in, size_t n, int c, const mill__store_table *table,
+                       int reverse)
 {
-    if (!table)
-        copy_chw(out, plane, in, n, c, reverse);
-    else if (entry_nbytes == 1)
-        chw_entry1(out, plane, in, n, c, table, reverse);
-    else if (entry_nbytes == 2)
-        chw_entry2(out, plane, in, n, c, table, reverse);
-    else if (entry_nbytes == 4)
-        chw_entry4(out, plane, in, n, c, table, reverse);
+    if (!table->entries)
+        copy_hwc(out, in, n, c, reverse);
+    else if (table->entry_nbytes == 1)
+        hwc_entry1(out, in, n, c, table->entries, reverse);
+    else if (table->entry_nbytes == 2)
+        hwc_entry2(out, in, n, c, table->entries, reverse);
+    else if (table->entry_nbytes == 4)
+        hwc_entry4(out, in, n, c, table->entries, reverse);
     else
-        chw_entry8(out, plane, in, n, c, table, reverse);
+        hwc_entry8(out, in, n, c, table->entries, reverse);
+}
+
+void KERNEL(store_chw)(void *out, size_t plane, const uint8_t *in, size_t n, int c,
+                       const mill__store_table *table, int reverse)
+{
+    if (!table->entries)
+        copy_chw(out, plane, in, n, c, reverse);
+    else if (table->entry_nbytes == 1)
+        chw_entry1(out, plane, in, n, c, table->entries, reverse);
+    else if (table->entry_nbytes == 2)
+        chw_entry2(out, plane, in, n, c, table->entries, reverse);
+    else if (table->entry_nbytes == 4)
+        chw_entry4(out, plane, in, n, c, table->entries, reverse);
+    else
+        chw_entry8(out, plane, in, n, c, table->entries, reverse);
 }

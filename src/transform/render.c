@@ -15,11 +15,10 @@ static void store(mill__renderer *r, int64_t x, int64_t y, const uint8_t *pixels
     size_t at = (size_t)y * (size_t)pass->width + (size_t)(pass->flip ? pass->width - x - n : x);
     if (target->layout == MILL_CHW)
         r->kernels->store_chw(data + at * pass->entry_nbytes, (size_t)pass->width * (size_t)pass->height,
-                              pixels, (size_t)n, target->channels, target->table, pass->entry_nbytes,
-                              pass->flip);
+                              pixels, (size_t)n, target->channels, &r->store_table, pass->flip);
     else
         r->kernels->store_hwc(data + at * pass->entry_nbytes * (size_t)target->channels, pixels, (size_t)n,
-                              target->channels, target->table, pass->entry_nbytes, pass->flip);
+                              target->channels, &r->store_table, pass->flip);
 }
 
 /* Everything of the canvas that clip leaves open. */
@@ -155,6 +154,7 @@ mill_status mill__render_begin(mill__renderer *r, const mill_view *view, const m
                            .y = view->clip.y - view->canvas.y,
                            .crop = view->crop,
                            .next = view->clip.y};
+    r->kernels->store_prepare(&r->store_table, target->table, target->channels, r->pass.entry_nbytes);
     status = store_fill(r, view->fill, err);
     if (status || !view->clip.width || !view->clip.height)
         return status;

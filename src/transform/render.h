@@ -53,7 +53,8 @@ struct mill__renderer {
     mill__scratch frame;  /* a region to be turned round (EXIF) */
     mill__cached cached[MILL__CACHED];
     mill__pass pass;
-    struct mill__jpeg *jpeg; /* NULL until the first JPEG */
+    mill__store_table store_table; /* the target's */
+    struct mill__jpeg *jpeg;       /* NULL until the first JPEG */
 };
 
 /* Whether the limit allows nbytes more. Weights that the present rendering does not use are the first to go

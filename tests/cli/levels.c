@@ -82,9 +82,11 @@ static void store(const mill__kernels *k)
     random_bytes(table, sizeof table);
     for (size_t entry = 1; entry <= 8; entry *= 2)
         for (int reverse = 0; reverse < 2; reverse++) {
-            k->store_hwc(out, in, WIDTH, 3, table, entry, reverse);
+            mill__store_table ready;
+            k->store_prepare(&ready, table, 3, entry);
+            k->store_hwc(out, in, WIDTH, 3, &ready, reverse);
             show("store_hwc", out, 3 * WIDTH * entry);
-            k->store_chw(out, WIDTH, in, WIDTH, 3, table, entry, reverse);
+            k->store_chw(out, WIDTH, in, WIDTH, 3, &ready, reverse);
             show("store_chw", out, 3 * WIDTH * entry);
         }
 }

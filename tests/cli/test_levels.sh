@@ -29,8 +29,11 @@ SHARDMILL_CPU=c run_both c "$MILL"
 says c-said 'kernels: c;'
 best=$("$MILL" run "$photo" --pipe "$PIXELS" --as null -v 2>&1 | sed -n 's/.*kernels: \([^;]*\);.*/\1/p')
 echo "levels: c, and up to $best"
-for level in x86-64-v3 x86-64-v4; do
-    case "$best $level" in x86-64-v4*x86-64-v? | 'x86-64-v3 x86-64-v3') ;; *) echo "skip: no $level here" && continue ;; esac
+for level in x86-64-v3 x86-64-v4 x86-64-v4-vbmi; do
+    if [[ $level > $best || $best = c ]]; then
+        echo "skip: no $level here"
+        continue
+    fi
     SHARDMILL_CPU=$level run_both $level "$MILL"
     says $level-said "kernels: $level;"
     same $level
@@ -63,7 +66,7 @@ if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/
     ${CC:-cc} $flags -I"$SRC/include" -I"$SRC/src" "$SRC/tests/cli/levels.c" "$BUILD/libshardmill.a" -lm \
         ${SAN:+-fsanitize=$SAN} -o levels-here || fail 'tests/cli/levels.c does not build'
     qemu-aarch64 ./levels-arm >arm 2>/dev/null || fail 'the kernels do not run on aarch64'
-    for level in c x86-64-v3 x86-64-v4; do
+    for level in c x86-64-v3 x86-64-v4 x86-64-v4-vbmi; do
         ./levels-here $level >here 2>level || fail "the kernels of $level do not run"
         cmp arm here || fail "aarch64 differs from $(cat level): $(diff arm here | head -n 4)"
     done
