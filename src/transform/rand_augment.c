@@ -11,6 +11,7 @@ enum { MOST = 32 };
 typedef struct rand_augment {
     mill__policy policy;
     int n, magnitude;
+    const mill__augment_kernels *kernels;
     double p;
 } rand_augment;
 
@@ -36,6 +37,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     (void)user;
     (void)out;
     rand_augment planned = {
+        .kernels = mill__augment_best(),
         .policy = {.bins = (int)values[2].i, .bilinear = values[3].i != 0, .fill = (uint8_t)values[4].i},
         .n = (int)values[0].i,
         .magnitude = (int)values[1].i,
@@ -55,7 +57,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     (void)state;
     const rand_augment *s = self;
     mill__frame frame;
-    mill_status status = mill__frame_begin(&frame, ctx, in, out, err);
+    mill_status status = mill__frame_begin(&frame, s->kernels, ctx, in, out, err);
     if (status)
         return status;
     if (!mill__chance(ctx, 0, s->p)) {

@@ -113,7 +113,7 @@ static rectangle choose(const random_erasing *s, const mill_context *ctx, int64_
 
 /* ---- filling ---- */
 
-/* A run of elements, the first of which belongs to channel first of every. */
+/* A run of elements, of channel first and of every - 1 more in turn. */
 typedef struct stretch {
     void *data;
     size_t n, first, every;
@@ -146,16 +146,18 @@ static void fill_noise(const stretch *t, mill_dtype dtype, uint64_t *state)
 
 static void fill_values(const stretch *t, mill_dtype dtype, const random_erasing *s)
 {
+    size_t channel = t->first;
     for (size_t i = 0; i < t->n; i++) {
-        size_t channel = t->every > 1 ? i % t->every : t->first;
         double value = s->values[s->nvalues > 1 ? channel : 0];
         if (dtype == MILL_U8)
             ((uint8_t *)t->data)[i] = (uint8_t)rint(value);
         else
             ((float *)t->data)[i] = (float)value;
+        channel = channel + 1 < t->first + t->every ? channel + 1 : t->first;
     }
 }
 
+/* Rows of one value each are copies of the first. */
 static void erase(const random_erasing *s, const mill_tensor *t, const rectangle *r, uint64_t noise)
 {
     bool planar = t->type.layout == MILL_CHW;
@@ -163,15 +165,20 @@ static void erase(const random_erasing *s, const mill_tensor *t, const rectangle
     size_t width = (size_t)shape[planar ? 2 : 1], height = (size_t)shape[planar ? 1 : 0];
     size_t channels = (size_t)shape[planar ? 0 : 2], element = mill_dtype_nbytes(t->type.dtype);
     size_t nplanes = planar ? channels : 1, every = planar ? 1 : channels;
-    for (size_t plane = 0; plane < nplanes; plane++)
+    for (size_t plane = 0; plane < nplanes; plane++) {
+        const char *above = NULL;
         for (size_t y = 0; y < (size_t)r->height; y++) {
             size_t at = ((plane * height + (size_t)r->y + y) * width + (size_t)r->x) * every;
             stretch one = {(char *)t->data + at * element, (size_t)r->width * every, plane, every};
             if (s->noise)
                 fill_noise(&one, t->type.dtype, &noise);
+            else if (above)
+                memcpy(one.data, above, one.n * element);
             else
                 fill_values(&one, t->type.dtype, s);
+            above = one.data;
         }
+    }
 }
 
 static mill_status run(const void *self, void *state, const mill_context *ctx, const mill_tensor *in,

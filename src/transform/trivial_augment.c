@@ -7,6 +7,7 @@
 
 typedef struct trivial_augment {
     mill__policy policy;
+    const mill__augment_kernels *kernels;
     double p;
 } trivial_augment;
 
@@ -20,7 +21,8 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
 {
     (void)user;
     (void)out;
-    trivial_augment planned = {.policy = {.bins = (int)values[0].i,
+    trivial_augment planned = {.kernels = mill__augment_best(),
+                               .policy = {.bins = (int)values[0].i,
                                           .wide = true,
                                           .bilinear = values[1].i != 0,
                                           .fill = (uint8_t)values[2].i},
@@ -36,7 +38,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     (void)state;
     const trivial_augment *s = self;
     mill__frame frame;
-    mill_status status = mill__frame_begin(&frame, ctx, in, out, err);
+    mill_status status = mill__frame_begin(&frame, s->kernels, ctx, in, out, err);
     if (status)
         return status;
     if (!mill__chance(ctx, 0, s->p)) {
