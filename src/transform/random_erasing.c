@@ -166,13 +166,13 @@ static void erase(const random_erasing *s, const mill_tensor *t, const rectangle
     size_t channels = (size_t)shape[planar ? 0 : 2], element = mill_dtype_nbytes(t->type.dtype);
     size_t nplanes = planar ? channels : 1, every = planar ? 1 : channels;
     for (size_t plane = 0; plane < nplanes; plane++) {
-        const char *above = NULL;
+        const void *above = NULL; /* the row above */
         for (size_t y = 0; y < (size_t)r->height; y++) {
             size_t at = ((plane * height + (size_t)r->y + y) * width + (size_t)r->x) * every;
             stretch one = {(char *)t->data + at * element, (size_t)r->width * every, plane, every};
             if (s->noise)
                 fill_noise(&one, t->type.dtype, &noise);
-            else if (above)
+            else if (y)
                 memcpy(one.data, above, one.n * element);
             else
                 fill_values(&one, t->type.dtype, s);
