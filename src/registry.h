@@ -42,7 +42,9 @@
     X(normalize)                                                                                             \
     X(pad)                                                                                                   \
     X(posterize)                                                                                             \
+    X(rand_augment)                                                                                          \
     X(random_crop)                                                                                           \
+    X(random_erasing)                                                                                        \
     X(random_resized_crop)                                                                                   \
     X(resize)                                                                                                \
     X(rotate)                                                                                                \
@@ -50,7 +52,8 @@
     X(sharpness)                                                                                             \
     X(sin)                                                                                                   \
     X(solarize)                                                                                              \
-    X(standardize)
+    X(standardize)                                                                                           \
+    X(trivial_augment)
 
 #define MILL__DECLARE_FORMAT(name)    extern const mill__format_ops mill__format_##name;
 #define MILL__DECLARE_SINK(name)      extern const mill__sink_ops mill__sink_##name;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One row of an image seen through a matrix, bilinear; compiled once a level. See kernel/augment.h. */
-/* Below AVX such vectors pass otherwise: of no concern, for they only pass between inlined functions. */
-#pragma GCC diagnostic ignored "-Wpsabi"
+/* One row of an image seen through a matrix, bilinear; compiled once a level. See kernel/augment.h. A block
+ * of pixels goes through loops that the compiler vectorises: where they come from, the four pixels around
+ * that, and for each channel what these weigh. */
+#if defined(__GNUC__) && !defined(__clang__)
+/* Else gcc keeps branches for the sake of the exception flags, which nobody reads. */
+#pragma GCC optimize("no-trapping-math")
+#endif
 
 #include "kernel/augment.h"
 #include <stdbool.h>
@@ -13,92 +17,109 @@
 void JOIN(mill__warp_bilinear, MILL__LEVEL)(uint8_t *out, const uint8_t *in, size_t width, size_t height,
                                             size_t c, const double *m, size_t y);
 
-/* The channels of one pixel, and one more. */
-typedef double four __attribute__((vector_size(32)));
-typedef uint8_t four_bytes __attribute__((vector_size(4)));
-typedef int32_t four_ints __attribute__((vector_size(16)));
+enum { BLOCK = 64 };
 
-/* The four pixels around a place, as offsets in the image, and how near the later ones are. */
-typedef struct corners {
-    size_t upper, lower, left, right;
-    double across, down;
-} corners;
+typedef struct image {
+    const uint8_t *in;
+    int width, height, c;
+} image;
 
-typedef struct extent {
-    double width, height;
-    ptrdiff_t right, bottom; /* the last column and row */
-} extent;
+typedef struct places {
+    int32_t column[BLOCK], row[BLOCK]; /* of the upper left pixel: -1 and more */
+    double across[BLOCK], down[BLOCK]; /* how near the later ones are */
+    int32_t inside[BLOCK];             /* 0 or 1 */
+    uint32_t around[4][BLOCK];         /* upper left and right, lower left and right, channels in bytes */
+    uint8_t made[3][BLOCK];
+} places;
 
-static inline ptrdiff_t floor_of(double x) /* x >= -1 */
+static inline void find(places *p, const image *im, const double *m, int x, int y, int n)
 {
-    return x < 0 ? -1 : (ptrdiff_t)(int)x;
+    const double width = im->width, height = im->height, down = (double)y + 0.5;
+    for (int i = 0; i < n; i++) {
+        double across = (double)(x + i) + 0.5;
+        double from_x = m[0] * across + m[1] * down + m[2], from_y = m[3] * across + m[4] * down + m[5];
+        int inside = (from_x >= 0) & (from_x < width) & (from_y >= 0) & (from_y < height);
+        from_x = (inside ? from_x : 0.5) - 0.5;
+        from_y = (inside ? from_y : 0.5) - 0.5;
+        int column = (int)from_x - (from_x < 0), row = (int)from_y - (from_y < 0);
+        p->inside[i] = inside;
+        p->column[i] = column;
+        p->row[i] = row;
+        p->across[i] = from_x - (double)column;
+        p->down[i] = from_y - (double)row;
+    }
 }
 
-static inline size_t within(ptrdiff_t i, ptrdiff_t last)
+static inline int within(int i, int n)
 {
-    return (size_t)(i < 0 ? 0 : i > last ? last : i);
+    return i < 0 ? 0 : i < n ? i : n - 1;
 }
 
-static inline bool find(corners *k, const extent *e, double x, double y)
+/* Three channels; four bytes can be read of all rows but the last. */
+static inline uint32_t pixel_of(const uint8_t *p, bool last)
 {
-    if (!(x >= 0 && x < e->width && y >= 0 && y < e->height))
-        return false;
-    x -= 0.5;
-    y -= 0.5;
-    ptrdiff_t column = floor_of(x), row = floor_of(y);
-    k->across = x - (double)column;
-    k->down = y - (double)row;
-    k->left = within(column, e->right);
-    k->right = within(column + 1, e->right);
-    k->upper = within(row, e->bottom);
-    k->lower = within(row + 1, e->bottom);
-    return true;
+    uint32_t bits;
+    if (last)
+        return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+    memcpy(&bits, p, sizeof bits);
+    return bits;
 }
 
-/* Three bytes and one more, where there is one. */
-static inline four load(const uint8_t *pixel, const uint8_t *end)
+static inline void fetch(places *p, const image *im, int n)
 {
-    four_bytes bytes = {0};
-    memcpy(&bytes, pixel, end - pixel >= 4 ? 4 : 3);
-    return __builtin_convertvector(__builtin_convertvector(bytes, four_ints), four);
+    const size_t c = (size_t)im->c, stride = (size_t)im->width * c;
+    for (int i = 0; i < n; i++) {
+        int above = within(p->row[i], im->height), below = within(p->row[i] + 1, im->height);
+        size_t left = (size_t)within(p->column[i], im->width) * c;
+        size_t right = (size_t)within(p->column[i] + 1, im->width) * c;
+        const uint8_t *upper = im->in + (size_t)above * stride, *lower = im->in + (size_t)below * stride;
+        if (c == 1) {
+            p->around[0][i] = upper[left];
+            p->around[1][i] = upper[right];
+            p->around[2][i] = lower[left];
+            p->around[3][i] = lower[right];
+        } else {
+            bool last = below == im->height - 1;
+            p->around[0][i] = pixel_of(upper + left, last);
+            p->around[1][i] = pixel_of(upper + right, last);
+            p->around[2][i] = pixel_of(lower + left, last);
+            p->around[3][i] = pixel_of(lower + right, last);
+        }
+    }
 }
 
-static inline void rgb(uint8_t *out, const uint8_t *in, const uint8_t *end, const corners *k, size_t stride)
+static inline void weigh(places *p, int channel, int n)
 {
-    const uint8_t *upper = in + k->upper * stride, *lower = in + k->lower * stride;
-    four a = load(upper + 3 * k->left, end), b = load(upper + 3 * k->right, end);
-    four c = load(lower + 3 * k->left, end), d = load(lower + 3 * k->right, end);
-    a += (b - a) * k->across;
-    c += (d - c) * k->across;
-    a += (c - a) * k->down;
-    four_ints whole = __builtin_convertvector(a, four_ints);
-    for (int i = 0; i < 3; i++)
-        out[i] = (uint8_t)whole[i];
-}
-
-static inline void grey(uint8_t *out, const uint8_t *in, const corners *k, size_t stride)
-{
-    const uint8_t *upper = in + k->upper * stride, *lower = in + k->lower * stride;
-    double a = upper[k->left], c = lower[k->left];
-    a += (double)(upper[k->right] - upper[k->left]) * k->across;
-    c += (double)(lower[k->right] - lower[k->left]) * k->across;
-    *out = (uint8_t)(int)(a + (c - a) * k->down);
+    const int shift = 8 * channel;
+    int32_t whole[BLOCK];
+    for (int i = 0; i < n; i++) {
+        double a = (int32_t)(p->around[0][i] >> shift & 255), b = (int32_t)(p->around[1][i] >> shift & 255);
+        double c = (int32_t)(p->around[2][i] >> shift & 255), d = (int32_t)(p->around[3][i] >> shift & 255);
+        a += (b - a) * p->across[i];
+        c += (d - c) * p->across[i];
+        whole[i] = (int32_t)(a + (c - a) * p->down[i]);
+    }
+    for (int i = 0; i < n; i++)
+        p->made[channel][i] = (uint8_t)whole[i];
 }
 
 void JOIN(mill__warp_bilinear, MILL__LEVEL)(uint8_t *out, const uint8_t *in, size_t width, size_t height,
                                             size_t c, const double *m, size_t y)
 {
-    const extent e = {(double)width, (double)height, (ptrdiff_t)width - 1, (ptrdiff_t)height - 1};
-    const uint8_t *end = in + width * height * c;
-    double down = (double)y + 0.5;
-    corners k;
-    for (size_t x = 0; x < width; x++, out += c) {
-        double across = (double)x + 0.5;
-        if (!find(&k, &e, m[0] * across + m[1] * down + m[2], m[3] * across + m[4] * down + m[5]))
+    const image im = {in, (int)width, (int)height, (int)c};
+    places p;
+    for (int x = 0; x < im.width; x += BLOCK) {
+        int n = im.width - x < BLOCK ? im.width - x : BLOCK, ninside = 0;
+        find(&p, &im, m, x, (int)y, n);
+        for (int i = 0; i < n; i++)
+            ninside += p.inside[i];
+        if (!ninside)
             continue;
-        if (c == 3)
-            rgb(out, in, end, &k, 3 * width);
-        else
-            grey(out, in, &k, width);
+        fetch(&p, &im, n);
+        for (int k = 0; k < im.c; k++)
+            weigh(&p, k, n);
+        for (int i = 0; i < n; i++)
+            for (int k = 0; k < im.c && p.inside[i]; k++)
+                out[(x + i) * im.c + k] = p.made[k][i];
     }
 }

@@ -8,6 +8,7 @@
 #include <math.h>
 
 typedef struct affine {
+    const mill__augment_kernels *kernels;
     double p;
     double degrees[2], move[2], scale[2], shear_x[2], shear_y[2];
     bool bilinear;
@@ -76,7 +77,10 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
 {
     (void)user;
     (void)out;
-    affine planned = {.p = values[6].f, .bilinear = values[4].i != 0, .fill = (uint8_t)values[5].i};
+    affine planned = {.kernels = mill__augment_best(),
+                      .p = values[6].f,
+                      .bilinear = values[4].i != 0,
+                      .fill = (uint8_t)values[5].i};
     mill_status status = mill__geometry_check("affine", in, err);
     if (!status)
         status = mill__take_angles("affine", "degrees", &values[0], planned.degrees, err);
@@ -96,7 +100,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     (void)state;
     const affine *s = self;
     mill__frame frame;
-    mill_status status = mill__frame_begin(&frame, ctx, in, out, err);
+    mill_status status = mill__frame_begin(&frame, s->kernels, ctx, in, out, err);
     if (status)
         return status;
     if (!mill__chance(ctx, 0, s->p)) {

@@ -5,13 +5,19 @@
 #include "transform/pointwise.h"
 #include <string.h>
 
-mill_status mill__frame_begin(mill__frame *frame, const mill_context *ctx, const mill_tensor *in,
-                              mill_tensor *out, mill_error *err)
+const mill__augment_kernels *mill__augment_best(void)
+{
+    return mill__augment_get(mill__kernels_get(NULL));
+}
+
+mill_status mill__frame_begin(mill__frame *frame, const mill__augment_kernels *kernels,
+                              const mill_context *ctx, const mill_tensor *in, mill_tensor *out,
+                              mill_error *err)
 {
     mill_status status = mill__ensure_output(ctx, in, out, err);
     if (status)
         return status;
-    *frame = (mill__frame){.kernels = mill__augment_get(mill__kernels_get(NULL)),
+    *frame = (mill__frame){.kernels = kernels,
                            .in = in->data,
                            .out = out->data,
                            .height = (size_t)in->type.shape[0],

@@ -16,9 +16,13 @@ typedef struct mill__frame {
     size_t width, height, c, nbytes;
 } mill__frame;
 
+/* The best kernels of this machine. For plan(): asking the processor is slow on virtual machines. */
+const mill__augment_kernels *mill__augment_best(void);
+
 /* Fill frame; out gets in's shape, and memory if it has none. */
-mill_status mill__frame_begin(mill__frame *frame, const mill_context *ctx, const mill_tensor *in,
-                              mill_tensor *out, mill_error *err);
+mill_status mill__frame_begin(mill__frame *frame, const mill__augment_kernels *kernels,
+                              const mill_context *ctx, const mill_tensor *in, mill_tensor *out,
+                              mill_error *err);
 void mill__frame_copy(const mill__frame *frame); /* nothing is to be done: out is in */
 
 /* The k-th random number of the transform: whether a thing of probability p happens; within low..high. */

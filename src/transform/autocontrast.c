@@ -6,6 +6,7 @@
 #include "transform/geometry.h"
 
 typedef struct autocontrast {
+    const mill__augment_kernels *kernels;
     double p;
 } autocontrast;
 
@@ -18,7 +19,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
 {
     (void)user;
     (void)out;
-    autocontrast planned = {.p = values[0].f};
+    autocontrast planned = {.kernels = mill__augment_best(), .p = values[0].f};
     mill_status status = mill__geometry_check("autocontrast", in, err);
     return status ? status : mill__keep("autocontrast", &planned, sizeof planned, self, err);
 }
@@ -29,7 +30,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     (void)state;
     const autocontrast *s = self;
     mill__frame frame;
-    mill_status status = mill__frame_begin(&frame, ctx, in, out, err);
+    mill_status status = mill__frame_begin(&frame, s->kernels, ctx, in, out, err);
     if (status)
         return status;
     if (!mill__chance(ctx, 0, s->p))

@@ -9,6 +9,7 @@
 enum { STEPS = 4 };
 
 typedef struct color_jitter {
+    const mill__augment_kernels *kernels;
     double p;
     double range[STEPS][2];
     bool used[STEPS];
@@ -57,7 +58,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
 {
     (void)user;
     (void)out;
-    color_jitter planned = {.p = values[STEPS].f};
+    color_jitter planned = {.kernels = mill__augment_best(), .p = values[STEPS].f};
     mill_status status = mill__geometry_check("color_jitter", in, err);
     for (int i = 0; i < STEPS && !status; i++)
         status = take_step(&planned, i, &values[i], err);
@@ -74,7 +75,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     (void)state;
     const color_jitter *s = self;
     mill__frame frame;
-    mill_status status = mill__frame_begin(&frame, ctx, in, out, err);
+    mill_status status = mill__frame_begin(&frame, s->kernels, ctx, in, out, err);
     if (status)
         return status;
     int order[STEPS] = {0, 1, 2, 3};

@@ -5,6 +5,7 @@
 #include "transform/geometry.h"
 
 typedef struct equalize {
+    const mill__augment_kernels *kernels;
     double p;
 } equalize;
 
@@ -17,7 +18,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
 {
     (void)user;
     (void)out;
-    equalize planned = {.p = values[0].f};
+    equalize planned = {.kernels = mill__augment_best(), .p = values[0].f};
     mill_status status = mill__geometry_check("equalize", in, err);
     return status ? status : mill__keep("equalize", &planned, sizeof planned, self, err);
 }
@@ -28,7 +29,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     (void)state;
     const equalize *s = self;
     mill__frame frame;
-    mill_status status = mill__frame_begin(&frame, ctx, in, out, err);
+    mill_status status = mill__frame_begin(&frame, s->kernels, ctx, in, out, err);
     if (status)
         return status;
     if (!mill__chance(ctx, 0, s->p))

@@ -12,6 +12,7 @@
 enum { REACH = 127 }; /* the most pixels to either side */
 
 typedef struct gaussian_blur {
+    const mill__augment_kernels *kernels;
     double p, sigma[2];
     size_t across, down; /* pixels to either side */
 } gaussian_blur;
@@ -36,7 +37,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
 {
     (void)user;
     (void)out;
-    gaussian_blur planned = {.p = values[2].f};
+    gaussian_blur planned = {.kernels = mill__augment_best(), .p = values[2].f};
     int64_t width = 0, height = 0;
     mill_status status = mill__geometry_check("gaussian_blur", in, err);
     if (!status)
@@ -100,7 +101,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     (void)state;
     const gaussian_blur *s = self;
     mill__frame frame;
-    mill_status status = mill__frame_begin(&frame, ctx, in, out, err);
+    mill_status status = mill__frame_begin(&frame, s->kernels, ctx, in, out, err);
     if (status)
         return status;
     if (!mill__chance(ctx, 0, s->p)) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 typedef struct grayscale {
+    const mill__augment_kernels *kernels;
     double p;
     size_t channels; /* of the output */
 } grayscale;
@@ -37,7 +38,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
                          "as in the input",
                          (long long)in->shape[2]);
     out->shape[2] = channels;
-    grayscale planned = {.p = values[1].f, .channels = (size_t)channels};
+    grayscale planned = {.kernels = mill__augment_best(), .p = values[1].f, .channels = (size_t)channels};
     return mill__keep("grayscale", &planned, sizeof planned, self, err);
 }
 
@@ -52,7 +53,6 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
 {
     (void)state;
     const grayscale *s = self;
-    const mill__augment_kernels *kernels = mill__augment_get(mill__kernels_get(NULL));
     size_t npixels = (size_t)in->type.shape[0] * (size_t)in->type.shape[1], c = (size_t)in->type.shape[2];
     if (!out->data) {
         out->type = in->type;
@@ -66,7 +66,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     else if (c == 1)
         spread(out->data, in->data, npixels);
     else
-        (s->channels == 1 ? kernels->luma : kernels->luma_rgb)(out->data, in->data, npixels);
+        (s->channels == 1 ? s->kernels->luma : s->kernels->luma_rgb)(out->data, in->data, npixels);
     return MILL_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 typedef struct invert {
+    const mill__augment_kernels *kernels;
     double p;
 } invert;
 
@@ -21,7 +22,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     mill_status status = mill__check_bytes("invert", in, err);
     if (status)
         return status;
-    invert planned = {.p = values[0].f};
+    invert planned = {.kernels = mill__augment_best(), .p = values[0].f};
     return mill__keep("invert", &planned, sizeof planned, self, err);
 }
 
@@ -34,9 +35,8 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     mill_status status = mill__count(in, &n, err);
     if (status)
         return status;
-    const mill__augment_kernels *kernels = mill__augment_get(mill__kernels_get(NULL));
     if (mill__chance(ctx, 0, s->p))
-        kernels->mask(out->data, in->data, n, 255, 255);
+        s->kernels->mask(out->data, in->data, n, 255, 255);
     else if (out->data != in->data)
         memcpy(out->data, in->data, n);
     return MILL_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 typedef struct posterize {
+    const mill__augment_kernels *kernels;
     double p;
     uint8_t kept;
 } posterize;
@@ -27,7 +28,8 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     mill_status status = mill__check_bytes("posterize", in, err);
     if (status)
         return status;
-    posterize planned = {.p = values[1].f, .kept = (uint8_t)(0xff00 >> values[0].i)};
+    posterize planned = {
+        .kernels = mill__augment_best(), .p = values[1].f, .kept = (uint8_t)(0xff00 >> values[0].i)};
     return mill__keep("posterize", &planned, sizeof planned, self, err);
 }
 
@@ -40,9 +42,8 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     mill_status status = mill__count(in, &n, err);
     if (status)
         return status;
-    const mill__augment_kernels *kernels = mill__augment_get(mill__kernels_get(NULL));
     if (mill__chance(ctx, 0, s->p))
-        kernels->mask(out->data, in->data, n, s->kept, 0);
+        s->kernels->mask(out->data, in->data, n, s->kept, 0);
     else if (out->data != in->data)
         memcpy(out->data, in->data, n);
     return MILL_OK;

@@ -6,6 +6,7 @@
 #include "transform/warp.h"
 
 typedef struct rotate {
+    const mill__augment_kernels *kernels;
     double p;
     double degrees[2];
     bool bilinear;
@@ -36,7 +37,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
 {
     (void)user;
     (void)out;
-    rotate planned = {.p = values[3].f};
+    rotate planned = {.kernels = mill__augment_best(), .p = values[3].f};
     mill_status status = mill__geometry_check("rotate", in, err);
     planned.bilinear = values[1].i != 0;
     planned.fill = (uint8_t)values[2].i;
@@ -51,7 +52,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     (void)state;
     const rotate *s = self;
     mill__frame frame;
-    mill_status status = mill__frame_begin(&frame, ctx, in, out, err);
+    mill_status status = mill__frame_begin(&frame, s->kernels, ctx, in, out, err);
     if (status)
         return status;
     if (!mill__chance(ctx, 0, s->p))

@@ -6,6 +6,7 @@
 #include "transform/geometry.h"
 
 typedef struct sharpness {
+    const mill__augment_kernels *kernels;
     double p;
     double factor[2];
 } sharpness;
@@ -23,7 +24,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
 {
     (void)user;
     (void)out;
-    sharpness planned = {.p = values[1].f};
+    sharpness planned = {.kernels = mill__augment_best(), .p = values[1].f};
     mill_status status = mill__geometry_check("sharpness", in, err);
     if (!status)
         status = mill__take_range("sharpness", "factor", &values[0], planned.factor, err);
@@ -36,7 +37,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     (void)state;
     const sharpness *s = self;
     mill__frame frame;
-    mill_status status = mill__frame_begin(&frame, ctx, in, out, err);
+    mill_status status = mill__frame_begin(&frame, s->kernels, ctx, in, out, err);
     if (status)
         return status;
     if (!mill__chance(ctx, 0, s->p))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 typedef struct solarize {
+    const mill__augment_kernels *kernels;
     double p;
     int threshold;
 } solarize;
@@ -28,7 +29,8 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     mill_status status = mill__check_bytes("solarize", in, err);
     if (status)
         return status;
-    solarize planned = {.p = values[1].f, .threshold = (int)ceil(values[0].f)};
+    solarize planned = {
+        .kernels = mill__augment_best(), .p = values[1].f, .threshold = (int)ceil(values[0].f)};
     return mill__keep("solarize", &planned, sizeof planned, self, err);
 }
 
@@ -41,9 +43,8 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     mill_status status = mill__count(in, &n, err);
     if (status)
         return status;
-    const mill__augment_kernels *kernels = mill__augment_get(mill__kernels_get(NULL));
     if (mill__chance(ctx, 0, s->p))
-        kernels->solarize(out->data, in->data, n, s->threshold);
+        s->kernels->solarize(out->data, in->data, n, s->threshold);
     else if (out->data != in->data)
         memcpy(out->data, in->data, n);
     return MILL_OK;

@@ -103,18 +103,51 @@ static int64_t fixed(double x)
     return (int64_t)floor(x * 65536.0 + 0.5);
 }
 
+static int64_t floor_ratio(int64_t a, int64_t b) /* b > 0 */
+{
+    return a / b - (a % b < 0);
+}
+
+/* Which of the pixels from *first to *end - 1 have 0 <= begin + x step < limit. */
+static void narrow(int64_t begin, int64_t step, int64_t limit, int64_t *first, int64_t *end)
+{
+    int64_t from = 0, to = *end;
+    if (step > 0) {
+        from = floor_ratio(-begin - 1, step) + 1;
+        to = floor_ratio(limit - begin - 1, step) + 1;
+    } else if (step < 0) {
+        from = floor_ratio(begin - limit, -step) + 1;
+        to = floor_ratio(begin, -step) + 1;
+    } else if (begin < 0 || begin >= limit) {
+        to = 0;
+    }
+    *first = from > *first ? from : *first;
+    *end = to < *end ? to : *end;
+}
+
 static void stepped(const mill__frame *f, const double *m)
 {
     const int64_t across_x = fixed(m[0]), down_x = fixed(m[1]), across_y = fixed(m[3]), down_y = fixed(m[4]);
-    const uint64_t right = (uint64_t)f->width << 16, bottom = (uint64_t)f->height << 16;
+    const int64_t right = (int64_t)f->width << 16, bottom = (int64_t)f->height << 16;
     int64_t begin_x = fixed(m[2] + m[0] * 0.5 + m[1] * 0.5);
     int64_t begin_y = fixed(m[5] + m[3] * 0.5 + m[4] * 0.5);
-    uint8_t *out = f->out;
+    const uint8_t *last =
+        f->in + f->nbytes - (f->nbytes < 4 ? f->nbytes : 4); /* of which four bytes are there */
     for (size_t y = 0; y < f->height; y++, begin_x += down_x, begin_y += down_y) {
-        int64_t at_x = begin_x, at_y = begin_y;
-        for (size_t x = 0; x < f->width; x++, at_x += across_x, at_y += across_y, out += f->c)
-            if ((uint64_t)at_x < right && (uint64_t)at_y < bottom)
-                put(out, f->in + ((size_t)(at_y >> 16) * f->width + (size_t)(at_x >> 16)) * f->c, f->c);
+        int64_t first = 0, end = (int64_t)f->width;
+        narrow(begin_x, across_x, right, &first, &end);
+        narrow(begin_y, across_y, bottom, &first, &end);
+        int64_t at_x = begin_x + first * across_x, at_y = begin_y + first * across_y;
+        uint8_t *out = f->out + (y * f->width + (size_t)first) * f->c;
+        int64_t x = first;
+        for (; x + 1 < end && f->c == 3; x++, at_x += across_x, at_y += across_y, out += 3) {
+            const uint8_t *pixel = f->in + ((size_t)(at_y >> 16) * f->width + (size_t)(at_x >> 16)) * 3;
+            if (pixel > last)
+                break;
+            memcpy(out, pixel, 4); /* the fourth byte is the next pixel's, which comes next */
+        }
+        for (; x < end; x++, at_x += across_x, at_y += across_y, out += f->c)
+            put(out, f->in + ((size_t)(at_y >> 16) * f->width + (size_t)(at_x >> 16)) * f->c, f->c);
     }
 }
 
