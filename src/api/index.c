@@ -5,6 +5,7 @@
 #include "api/options.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/viewed.h"
 #include "registry.h"
 #include <pthread.h>
 #include <shardmill/loader.h>
@@ -68,17 +69,19 @@ static void index_shard(void *arg)
     task *t = arg;
     const indexing *all = t->all;
     const mill__shard_name *name = &all->shards[t->shard];
-    const mill_source_ops *source = all->options.run.source ? all->options.run.source
+    const mill_source_ops *stored = all->options.run.source ? all->options.run.source
                                     : name->is_folder       ? &mill__source_folder
                                                             : &mill__source_file;
     const mill__format_ops *format = format_of(all, name);
+    const mill_source_ops *source = mill__viewed_source(stored, format);
     void *handle;
     mill_shard_info info = {0};
     if (!format) {
         t->status = mill_fail(&t->error, MILL_USAGE, "format", "no shard format is known for it");
         return;
     }
-    t->status = source->open(all->options.run.source_user, name->locator, &handle, &info, &t->error);
+    t->status = mill__viewed_open(stored, all->options.run.source_user, format, name->locator, &handle, &info,
+                                  &t->error);
     if (t->status)
         return;
     const mill__indexed shard = {.name = name,

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/state.h"
+#include "engine/viewed.h"
 #include "registry.h"
 #include <errno.h>
 #include <sched.h>
@@ -377,12 +378,14 @@ static mill_status peek_shard(const mill__engine_config *c, const mill__shard_na
                               mill_error *err)
 {
     const mill__format_ops *format = c->format ? c->format : mill__format_for_path(name->locator);
-    const mill_source_ops *source = c->source ? c->source : &mill__source_file;
+    const mill_source_ops *stored = c->source ? c->source : &mill__source_file;
+    const mill_source_ops *source = mill__viewed_source(stored, format);
     if (!format)
         return check_formats(c, err);
     void *handle;
     mill_shard_info info = {0};
-    mill_status status = source->open(c->source_user, name->locator, &handle, &info, err);
+    mill_status status =
+        mill__viewed_open(stored, c->source_user, format, name->locator, &handle, &info, err);
     if (status)
         return status;
     size_t n = info.nbytes < 64 * KIB ? (size_t)info.nbytes : 64 * KIB, got = 0;
@@ -391,7 +394,7 @@ static mill_status peek_shard(const mill__engine_config *c, const mill__shard_na
         head ? source->read(handle, 0, head, n, &got, err) : mill__no_memory(err, n, "the head of a shard");
     if (!status) {
         mill__window window = {.data = head, .nbytes = got, .last = got == info.nbytes};
-        status = format->peek(&window, type, err);
+        status = format->peek(format, &window, type, err);
     }
     mill__free(head);
     source->close(handle);

@@ -20,7 +20,10 @@ void mill__index_free(mill__index *index)
 mill__extent mill__index_extent(const mill__index *index, size_t i)
 {
     const mill__extents *e = &index->extents;
-    return e->extents ? e->extents[i] : (mill__extent){e->first + i * e->row_nbytes, e->row_nbytes};
+    if (e->extents)
+        return e->extents[i];
+    uint64_t stride = e->stride_nbytes ? e->stride_nbytes : e->row_nbytes;
+    return (mill__extent){e->first + i * stride, e->row_nbytes};
 }
 
 static bool stopped(const mill__indexed *shard)
@@ -200,8 +203,8 @@ mill_status mill__index_walk(mill__index *index, const mill__indexed *shard, mil
     index->nbytes = shard->info->nbytes;
     index->mtime_ns = shard->info->mtime_ns;
     index->walked = true;
-    mill_status status =
-        shard->format->open(&walker, shard->info, shard->name->class_index, shard->max_sample_nbytes, &why);
+    mill_status status = shard->format->open(shard->format, &walker, shard->info, shard->name->class_index,
+                                             shard->max_sample_nbytes, &why);
     if (!status) {
         status = walk_shard(&w, walker, visit, self, &why);
         shard->format->close(walker);
@@ -235,7 +238,7 @@ static mill_status locate(mill__index *index, const mill__indexed *shard, mill_e
     mill_status status = n ? shard->source->read(shard->handle, 0, head, n, &got, err) : MILL_OK;
     const mill__window window = {.data = head, .nbytes = got, .last = got == info->nbytes};
     if (!status)
-        status = shard->format->locate(info, &window, &index->extents, err);
+        status = shard->format->locate(shard->format, info, &window, &index->extents, err);
     mill__free(head);
     index->nbytes = info->nbytes;
     index->mtime_ns = info->mtime_ns;

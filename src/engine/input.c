@@ -3,6 +3,7 @@
  * taken in order too, and the oldest block always has its own: no younger one can starve it. */
 #include "base/error.h"
 #include "engine/state.h"
+#include "engine/viewed.h"
 #include "registry.h"
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +20,15 @@ static void open_shard(void *arg) /* on an I/O thread */
     mill__engine *e = s->engine;
     mill__error_clear(&s->error);
     int64_t begin = mill__trace_now(e->config.trace);
-    s->status = s->source->open(s->source_user, s->name->locator, &s->handle, &s->info, &s->error);
+    s->status = mill__viewed_open(s->source, s->source_user, s->format, s->name->locator, &s->handle,
+                                  &s->info, &s->error);
+    s->source = mill__viewed_source(s->source, s->format);
     s->handle_open = !s->status;
     if (!s->status && e->config.keep)
         s->kept = e->config.keep(e->config.user, s->ordinal, &s->info);
     if (!s->status && !s->kept)
-        s->status =
-            s->format->open(&s->walker, &s->info, s->name->class_index, e->max_sample_nbytes, &s->error);
+        s->status = s->format->open(s->format, &s->walker, &s->info, s->name->class_index,
+                                    e->max_sample_nbytes, &s->error);
     mill__trace_span(e->config.trace, "open", begin, "\"shard\":%zu", s->ordinal);
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/loader_state.h"
+#include "engine/viewed.h"
 #include "registry.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -36,11 +37,16 @@ const mill__format_ops *mill__load_format(const mill__loader *l, size_t shard)
                                    : mill__format_for_path(name->locator);
 }
 
-const mill_source_ops *mill__load_source(const mill__loader *l, size_t shard)
+static const mill_source_ops *stored_source(const mill__loader *l, size_t shard)
 {
     return l->config.engine.source                ? l->config.engine.source
            : mill__load_name(l, shard)->is_folder ? &mill__source_folder
                                                   : &mill__source_file;
+}
+
+const mill_source_ops *mill__load_source(const mill__loader *l, size_t shard)
+{
+    return mill__viewed_source(stored_source(l, shard), mill__load_format(l, shard));
 }
 
 /* ---- on I/O threads ---- */
@@ -58,7 +64,8 @@ static mill_status check_type(job *j, const mill__indexed *shard)
     mill_type type = *planned;
     mill_status status = n ? shard->source->read(shard->handle, 0, head, n, &got, &j->error) : MILL_OK;
     const mill__window window = {.data = head, .nbytes = got, .last = got == shard->info->nbytes};
-    bool known = !status && shard->format->peek(&window, &type, NULL) == MILL_OK; /* else index() says why */
+    bool known = !status && shard->format->peek(shard->format, &window, &type, NULL) ==
+                                MILL_OK; /* else index() says why */
     mill__free(head);
     bool same = type.dtype == planned->dtype && type.layout == planned->layout && type.rank == planned->rank;
     for (int i = 0; same && i < type.rank; i++)
@@ -96,8 +103,9 @@ static void run_job(void *arg)
     mill__loader *l = j->loader;
     const mill_source_ops *source = mill__load_source(l, j->shard);
     int64_t begin = mill__trace_now(l->config.engine.trace);
-    j->status = source->open(l->config.engine.source_user, mill__load_name(l, j->shard)->locator, &j->handle,
-                             &j->info, &j->error);
+    j->status = mill__viewed_open(stored_source(l, j->shard), l->config.engine.source_user,
+                                  mill__load_format(l, j->shard), mill__load_name(l, j->shard)->locator,
+                                  &j->handle, &j->info, &j->error);
     mill__trace_span(l->config.engine.trace, "open", begin, "\"shard\":%zu", j->shard);
     if (j->status) {
         j->handle = NULL;

@@ -92,9 +92,9 @@ static mill_status change_walker(walk *w, size_t shard, mill_error *err)
         mill__load_format(l, w->shard)->close(w->walker);
     w->walker = NULL;
     w->shard = shard;
-    return mill__load_format(l, shard)->open(&w->walker, &l->shards[shard].info,
-                                             mill__load_name(l, shard)->class_index, l->max_sample_nbytes,
-                                             err);
+    const mill__format_ops *format = mill__load_format(l, shard);
+    return format->open(format, &w->walker, &l->shards[shard].info, mill__load_name(l, shard)->class_index,
+                        l->max_sample_nbytes, err);
 }
 
 static void walk_item(walk *w, size_t i)

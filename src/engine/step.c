@@ -250,7 +250,8 @@ static bool check_type(mill__engine *e, mill__step *step, const mill__window *wi
 {
     mill_type type;
     const mill_type *planned = &e->config.job.plan->input;
-    if (e->config.job.probe || step->shard->format->peek(window, &type, NULL) || same_type(&type, planned))
+    if (e->config.job.probe || step->shard->format->peek(step->shard->format, window, &type, NULL) ||
+        same_type(&type, planned))
         return true;
     char here[96], there[96];
     mill_error err;

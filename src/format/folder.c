@@ -19,16 +19,18 @@ typedef struct walker {
     char extension[32];
 } walker;
 
-static mill_status peek(const mill__window *head, mill_type *type, mill_error *err)
+static mill_status peek(const mill__format_ops *self, const mill__window *head, mill_type *type,
+                        mill_error *err)
 {
-    (void)head, (void)err;
+    (void)self, (void)head, (void)err;
     *type = (mill_type){.dtype = MILL_U8, .layout = MILL_ENCODED, .rank = 1, .shape = {-1}};
     return MILL_OK;
 }
 
-static mill_status open_walker(void **out, const mill_shard_info *info, int64_t class_index,
-                               uint64_t max_sample_nbytes, mill_error *err)
+static mill_status open_walker(const mill__format_ops *self, void **out, const mill_shard_info *info,
+                               int64_t class_index, uint64_t max_sample_nbytes, mill_error *err)
 {
+    (void)self;
     *out = NULL;
     if (!info->nmembers && info->nbytes)
         return mill_fail(err, MILL_UNSUPPORTED, "unsupported",
@@ -134,10 +136,10 @@ static mill_status next(void *self, const mill__window *window, const mill__repo
     return MILL_OK;
 }
 
-static mill_status locate(const mill_shard_info *info, const mill__window *head, mill__extents *extents,
-                          mill_error *err)
+static mill_status locate(const mill__format_ops *self, const mill_shard_info *info, const mill__window *head,
+                          mill__extents *extents, mill_error *err)
 {
-    (void)head;
+    (void)self, (void)head;
     mill__extent *list = malloc((info->nmembers + 1) * sizeof *list);
     if (!list)
         return mill__no_memory(err, info->nmembers * sizeof *list, "the index of a folder");

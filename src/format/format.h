@@ -23,29 +23,64 @@ typedef struct mill__window {
     bool last;
 } mill__window;
 
-/* Where the samples of a shard lie: each at its own place, or, extents being NULL, n rows of row_nbytes one
- * behind the other from first on. */
+/* Where the samples of a shard lie: each at its own place, or, extents being NULL, n rows of row_nbytes from
+ * first on, each stride_nbytes behind the one before it (0: row_nbytes). */
 typedef struct mill__extent {
     uint64_t offset, nbytes;
 } mill__extent;
 
 typedef struct mill__extents {
     size_t n;
-    uint64_t first, row_nbytes;
+    uint64_t first, row_nbytes, stride_nbytes;
     mill__extent *extents; /* malloc'd */
 } mill__extents;
 
-typedef struct mill__format_ops {
+/* Bytes that can be read anywhere, by several threads at once; as in mill_source_ops. */
+typedef struct mill__bytes {
+    mill_status (*read)(void *handle, uint64_t offset, void *data, size_t n, size_t *got, mill_error *err);
+    void (*close)(void *handle);
+    void *handle;
+} mill__bytes;
+
+/* What the arguments of a format say, as in raw:f32:3x32x32; all 0 without any. */
+typedef struct mill__format_settings {
+    mill_type type;
+    uint64_t skip;           /* bytes at the beginning of a shard */
+    uint64_t window, stride; /* elements */
+    int labels;              /* bytes in front of each sample; 0: find out */
+    bool plain;              /* no header, whatever the first bytes look like */
+} mill__format_settings;
+
+struct mill__rows;
+typedef struct mill__format_ops mill__format_ops;
+struct mill__format_ops {
     const char *name;
     const char *summary;
     const char *extensions; /* ".tar .tar2", blank-separated; "" when not chosen by extension */
+    const char *
+        usual; /* likewise: others that files in a folder have, if the format is asked for by name; or NULL */
+    /* Arguments, and what becomes of them: a copy of this struct has its settings filled. */
+    const mill_param *params;
+    int nparams;
+    mill_status (*settle)(const mill_value *values, mill__format_settings *settings, mill_error *err);
+    mill__format_settings settings;
+    /* Formats whose samples are rows of one size (rows.h): what the head of a shard of nbytes says. */
+    mill_status (*rows)(const mill__format_ops *self, const mill__window *head, uint64_t nbytes,
+                        struct mill__rows *rows, size_t *need, mill_error *err);
+    /* If walkers want other bytes than those that are stored (another byte order, another order of elements,
+     * inflated ones), *view gives them, and info->nbytes says how many they are; else view->read stays NULL.
+     * A shard that cannot be understood is no failure here: its walker will say so. stored outlives the view.
+     * NULL: never. */
+    mill_status (*view)(const mill__format_ops *self, const mill__bytes *stored, mill_shard_info *info,
+                        mill__bytes *view, mill_error *err);
     /* The type of one sample, from the first bytes of a shard (up to 64 KiB, or all of it when last).
      * MILL_ENCODED for samples of named fields. */
-    mill_status (*peek)(const mill__window *head, mill_type *type, mill_error *err);
+    mill_status (*peek)(const mill__format_ops *self, const mill__window *head, mill_type *type,
+                        mill_error *err);
     /* Begin a shard. class_index: ordinal of a folder shard among its siblings, else -1. max_sample_nbytes:
      * no sample may need more. */
-    mill_status (*open)(void **walker, const mill_shard_info *info, int64_t class_index,
-                        uint64_t max_sample_nbytes, mill_error *err);
+    mill_status (*open)(const mill__format_ops *self, void **walker, const mill_shard_info *info,
+                        int64_t class_index, uint64_t max_sample_nbytes, mill_error *err);
     /* The next sample from window, which always begins at the walker's position (the sum of all *used so
      * far). MILL_OK: *sample is complete, *used bytes lie behind us (the sample included). MILL_AGAIN: the
      * window ends within a sample; *used bytes are done with, and at least *need bytes from there on are
@@ -57,14 +92,14 @@ typedef struct mill__format_ops {
     void (*close)(void *walker);
     /* Where the samples lie, if that can be told without reading them, from the head (as for peek) and info
      * alone. NULL: the shard has to be walked once. */
-    mill_status (*locate)(const mill_shard_info *info, const mill__window *head, mill__extents *extents,
-                          mill_error *err);
+    mill_status (*locate)(const mill__format_ops *self, const mill_shard_info *info, const mill__window *head,
+                          mill__extents *extents, mill_error *err);
     /* Take sample number ordinal out of a window that holds its extent and nothing else, in any order. What
      * the sample points to lives as long as the window and until the walker's next call. MILL_BAD_DATA of
      * kind "index" when the bytes are not one whole sample: the shard is not what was indexed. */
     mill_status (*at)(void *walker, const mill__window *window, int64_t ordinal, mill__sample *sample,
                       mill_error *err);
-} mill__format_ops;
+};
 
 /* What at() answers when the bytes are something else. */
 mill_status mill__not_indexed(const mill__window *window, mill_error *err);

@@ -2,7 +2,6 @@
 #include "format/npy_header.h"
 #include "base/error.h"
 #include "format/format.h"
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,7 +89,7 @@ static mill_status parse_shape(text *t, int64_t *shape, int *rank, mill_error *e
     return MILL_OK;
 }
 
-static mill_status parse_dtype(const char *descr, mill_dtype *dtype, mill_error *err)
+static mill_status parse_dtype(const char *descr, mill_dtype *dtype, bool *swapped, mill_error *err)
 {
     static const struct {
         const char *name;
@@ -103,17 +102,19 @@ static mill_status parse_dtype(const char *descr, mill_dtype *dtype, mill_error 
         if (strcmp(descr, known[i].name) != 0)
             continue;
         bool one_byte = descr[1] == '1';
-        if (order == '>' && !one_byte)
-            return mill_fail(err, MILL_UNSUPPORTED, "unsupported",
-                             "big-endian elements (\">%s\"); save the array in native order (astype)", descr);
         if (order == '|' && !one_byte)
             return bad(err, "an element of several bytes without a byte order");
         *dtype = known[i].dtype;
+        *swapped = order == '>' && !one_byte;
         return MILL_OK;
     }
-    return mill_fail(err, MILL_UNSUPPORTED, "unsupported",
-                     "elements of type \"%.20s\"; integers of 8 to 64 and floats of 16 to 64 bits are read",
-                     descr);
+    if (descr[0] == 'O')
+        return mill_fail(err, MILL_UNSUPPORTED, "unsupported",
+                         "elements are Python objects: reading them would run code from the shard");
+    return mill_fail(
+        err, MILL_UNSUPPORTED, "unsupported",
+        "elements of type \"%.20s\"; booleans, integers of 8 to 64 and floats of 16 to 64 bits are read",
+        descr);
 }
 
 typedef struct fields {
@@ -146,7 +147,7 @@ static mill_status parse_item(text *t, fields *f, mill_error *err)
     }
     if (t->at < t->end && *t->at == '[')
         return mill_fail(err, MILL_UNSUPPORTED, "unsupported",
-                         "a structured dtype; save each of its fields on its own");
+                         "elements of a structured dtype; save each of its fields on its own");
     return quoted(t, f->descr, sizeof f->descr) ? MILL_OK : bad(err, "descr is no short string");
 }
 
@@ -180,16 +181,13 @@ static int long_axes(const fields *f)
 
 static mill_status check(const fields *f, mill__npy *npy, mill_error *err)
 {
-    mill_status status = parse_dtype(f->descr, &npy->type.dtype, err);
+    mill_status status = parse_dtype(f->descr, &npy->type.dtype, &npy->swapped, err);
     if (status)
         return status;
     if (!f->rank)
         return mill_fail(err, MILL_UNSUPPORTED, "unsupported",
                          "a scalar: there is no first axis to count samples");
-    if (f->fortran && long_axes(f) > 1)
-        return mill_fail(
-            err, MILL_UNSUPPORTED, "unsupported",
-            "Fortran order: a sample's elements do not stand together; save np.ascontiguousarray(a)");
+    npy->fortran = f->fortran && long_axes(f) > 1;
     uint64_t nbytes = mill_dtype_nbytes(npy->type.dtype), all;
     npy->type.rank = f->rank - 1;
     for (int i = 1; i < f->rank; i++) {

@@ -5,6 +5,7 @@
 #define MILL_FORMAT_NPY_HEADER_H
 
 #include <shardmill/types.h>
+#include <stdbool.h>
 
 enum { MILL__NPY_MAX_HEADER = 65536 - 12 }; /* with its preamble within the first 64 KiB of a shard */
 
@@ -13,6 +14,8 @@ typedef struct mill__npy {
     uint64_t rows;
     uint64_t row_nbytes;
     size_t header_nbytes;
+    bool swapped; /* elements are big-endian, the machine is not */
+    bool fortran; /* the first axis varies fastest, and that makes a difference */
 } mill__npy;
 
 /* MILL_AGAIN: *need bytes are wanted. Shapes are checked for overflow, not against a file's size. */

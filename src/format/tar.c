@@ -64,17 +64,18 @@ typedef struct walk {
 
 typedef enum verdict { GO_ON, SAMPLE, CUT_SAMPLE, WANT_MORE } verdict;
 
-static mill_status peek(const mill__window *head, mill_type *type, mill_error *err)
+static mill_status peek(const mill__format_ops *self, const mill__window *head, mill_type *type,
+                        mill_error *err)
 {
-    (void)head, (void)err;
+    (void)self, (void)head, (void)err;
     *type = (mill_type){.dtype = MILL_U8, .layout = MILL_ENCODED, .rank = 1, .shape = {-1}};
     return MILL_OK;
 }
 
-static mill_status open_walker(void **out, const mill_shard_info *info, int64_t class_index,
-                               uint64_t max_sample_nbytes, mill_error *err)
+static mill_status open_walker(const mill__format_ops *self, void **out, const mill_shard_info *info,
+                               int64_t class_index, uint64_t max_sample_nbytes, mill_error *err)
 {
-    (void)class_index;
+    (void)self, (void)class_index;
     walker *w = *out = calloc(1, sizeof *w);
     if (!w)
         return mill__no_memory(err, sizeof *w, "a tar walker");

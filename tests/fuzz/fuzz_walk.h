@@ -61,7 +61,7 @@ static inline fuzz_walked fuzz_walk(const mill__format_ops *format, const uint8_
     const mill__report report = {fuzz_issue, &w};
     void *walker = NULL;
     mill_error err;
-    PROMISE(format->open(&walker, &info, -1, max_sample_nbytes, &err) == MILL_OK);
+    PROMISE(format->open(format, &walker, &info, -1, max_sample_nbytes, &err) == MILL_OK);
     size_t position = 0, least = 0, calls = 0;
     do {
         size_t left = nbytes - position, here = block ? least + fuzz_draw(&state, block) : left;

@@ -136,7 +136,8 @@ static inline walked walk_shard(const shard *in, cuts c)
     const mill__format_ops *format = mill__format_named(in->format);
     const mill__report report = {.issue = note_issue, .self = &w};
     void *walker = NULL;
-    HOLDS(!format->open(&walker, &info, in->class_index, in->max_sample_nbytes, &w.error), "cannot open");
+    HOLDS(!format->open(format, &walker, &info, in->class_index, in->max_sample_nbytes, &w.error),
+          "cannot open");
     size_t position = 0, least = 0, calls = 0;
     mill__buffer_printf(&w.log, "%s", "");
     mill__buffer_printf(&w.lines, "%s", "");

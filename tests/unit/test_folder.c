@@ -96,7 +96,8 @@ START_TEST(a_stream_of_bytes_is_no_folder)
     mill_error err;
     const mill_shard_info info = {.nbytes = 10};
     mill__error_clear(&err);
-    ck_assert_int_eq(mill__format_folder.open(&walker, &info, -1, 100, &err), MILL_UNSUPPORTED);
+    ck_assert_int_eq(mill__format_folder.open(&mill__format_folder, &walker, &info, -1, 100, &err),
+                     MILL_UNSUPPORTED);
     ck_assert_str_eq(err.kind, "unsupported");
 }
 END_TEST

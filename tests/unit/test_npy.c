@@ -66,7 +66,8 @@ START_TEST(numeric_dtypes)
     } known[] = {{"|b1", MILL_U8},  {"|i1", MILL_I8},  {"|u1", MILL_U8},  {"<i2", MILL_I16},
                  {"<u2", MILL_U16}, {"<i4", MILL_I32}, {"<u4", MILL_U32}, {"<i8", MILL_I64},
                  {"<u8", MILL_U64}, {"<f2", MILL_F16}, {"<f4", MILL_F32}, {"<f8", MILL_F64},
-                 {"f4", MILL_F32},  {"=f4", MILL_F32}, {"u1", MILL_U8},   {">u1", MILL_U8}};
+                 {"f4", MILL_F32},  {"=f4", MILL_F32}, {"u1", MILL_U8},   {">u1", MILL_U8},
+                 {">i2", MILL_I16}, {">f8", MILL_F64}, {">f2", MILL_F16}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         char header[200];
         snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (5, 4, 3)}",
@@ -75,7 +76,7 @@ START_TEST(numeric_dtypes)
         make(&b, 1, header, "", 0);
         mill_type type;
         const mill__window window = {b.data, b.nbytes, 0, true};
-        ck_assert_int_eq(mill__format_npy.peek(&window, &type, NULL), MILL_OK);
+        ck_assert_int_eq(mill__format_npy.peek(&mill__format_npy, &window, &type, NULL), MILL_OK);
         ck_assert_int_eq(type.dtype, known[i].dtype);
         ck_assert_int_eq(type.rank, 2);
         ck_assert_int_eq(type.shape[0], 4);
@@ -87,9 +88,9 @@ END_TEST
 
 START_TEST(other_dtypes_are_refused)
 {
-    static const char *const descr[] = {">f4",    ">u2",     "<f3", "<f16", "<c8",     "<U4", "|S4",
-                                        "<M8[s]", "|O",      "|V8", "<f4x", "?",       "",    "<",
-                                        "|f4",    "float32", "f",   "<<f4", "\xff\xfe"};
+    static const char *const descr[] = {"<f3", "<f16",    "<c8",  "<U4",  "|S4",     "<M8[s]",
+                                        "|O",  "|V8",     "<f4x", "?",    "",        "<",
+                                        "|f4", "float32", "f",    "<<f4", "\xff\xfe"};
     for (size_t i = 0; i < sizeof descr / sizeof *descr; i++) {
         char header[200];
         snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (2,)}", descr[i]);
@@ -97,7 +98,6 @@ START_TEST(other_dtypes_are_refused)
     }
     check_file(1, "{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (2,)}", 8,
                "FAILED:unsupported");
-    check_file(1, HEADER("<f4", "True", "(2, 3)"), 24, "FAILED:unsupported");
     check_file(1, SHAPE("()"), 4, "FAILED:unsupported");
     check_file(4, SHAPE("(2,)"), 8, "FAILED:unsupported");
     check_file(0, SHAPE("(2,)"), 8, "FAILED:unsupported");
@@ -219,7 +219,8 @@ START_TEST(truncated_at_every_byte)
         uint8_t *exact = malloc(n ? n : 1);
         memcpy(exact, bytes, n);
         const mill__window head = {exact, n, 0, true};
-        ck_assert_int_eq(mill__format_npy.peek(&head, &type, NULL), n < 128 ? MILL_BAD_DATA : MILL_OK);
+        ck_assert_int_eq(mill__format_npy.peek(&mill__format_npy, &head, &type, NULL),
+                         n < 128 ? MILL_BAD_DATA : MILL_OK);
         free(exact);
         free(bytes);
     }

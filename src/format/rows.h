@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* format/rows.h: what the formats have in common whose samples are rows of one size, one behind the other:
+ * npy, raw, idx, cifar, tokens. Such a format says with its rows() what the head of a shard means; the rest
+ * is here. */
+#ifndef MILL_FORMAT_ROWS_H
+#define MILL_FORMAT_ROWS_H
+
+#include "format/format.h"
+
+typedef struct mill__rows {
+    mill_type type; /* of a sample */
+    uint64_t first; /* where the rows begin */
+    uint64_t rows, row_nbytes;
+    uint64_t stride_nbytes; /* from row to row; 0: row_nbytes. Less: rows overlap */
+    int labels;             /* bytes in front of a row's tensor, the last of which is its label */
+    bool swapped;           /* elements are stored in the other byte order */
+    bool fortran;           /* the first axis varies fastest, as in Fortran */
+} mill__rows;
+
+/* rows() answers as next() does: MILL_AGAIN if the head is too short, with *need. What it promises is not
+ * checked against the size of the shard yet, but first + rows * row_nbytes does not overflow. nbytes is
+ * UINT64_MAX while only the type is asked for. */
+
+mill_status mill__rows_peek(const mill__format_ops *self, const mill__window *head, mill_type *type,
+                            mill_error *err);
+mill_status mill__rows_open(const mill__format_ops *self, void **walker, const mill_shard_info *info,
+                            int64_t class_index, uint64_t max_sample_nbytes, mill_error *err);
+mill_status mill__rows_next(void *walker, const mill__window *window, const mill__report *report,
+                            mill__sample *sample, size_t *used, size_t *need, mill_error *err);
+void mill__rows_close(void *walker);
+mill_status mill__rows_locate(const mill__format_ops *self, const mill_shard_info *info,
+                              const mill__window *head, mill__extents *extents, mill_error *err);
+mill_status mill__rows_at(void *walker, const mill__window *window, int64_t ordinal, mill__sample *sample,
+                          mill_error *err);
+/* rows_view.c: elements in the machine's byte order, rows in C order. */
+mill_status mill__rows_view(const mill__format_ops *self, const mill__bytes *stored, mill_shard_info *info,
+                            mill__bytes *view, mill_error *err);
+
+#define MILL__ROWS_CALLBACKS                                                                                 \
+    .peek = mill__rows_peek, .open = mill__rows_open, .next = mill__rows_next, .close = mill__rows_close,    \
+    .locate = mill__rows_locate, .at = mill__rows_at
+
+/* Bytes of one sample of type; false: more than 2^62, or no elements. */
+bool mill__rows_nbytes(const mill_type *type, uint64_t *nbytes);
+
+#endif
