@@ -100,7 +100,7 @@ static int expect_extents_hold_samples(const char *name)
     int good = 0;
     open_shard(&s, name);
     ck_assert_int_eq(mill__index_make(&index, &s.at, NULL), MILL_OK);
-    ck_assert_int_eq(s.at.format->open(&walker, &s.info, -1, 1 << 20, NULL), MILL_OK);
+    ck_assert_int_eq(s.at.format->open(s.at.format, &walker, &s.info, -1, 1 << 20, NULL), MILL_OK);
     for (size_t i = 0; i < index.extents.n; i++) {
         mill__extent e = mill__index_extent(&index, i);
         if (mill__index_bad(&index, (int64_t)i))
