@@ -68,7 +68,7 @@ static int64_t walk(const mill__buffer *shard)
     const mill_shard_info info = {.nbytes = shard->nbytes};
     const mill__report report = {.issue = count_issue, .self = &issues};
     void *walker;
-    if (mill__format_tar.open(&walker, &info, -1, 64 << 20, NULL))
+    if (mill__format_tar.open(&mill__format_tar, &walker, &info, -1, 64 << 20, NULL))
         return -1;
     size_t position = 0, need = 0;
     mill_status status = MILL_AGAIN;
