@@ -289,10 +289,11 @@ def npy_cases():
     array("one_axis", npy(dictionary(shape="(6,)"), rows), 6)
     array("fortran_one_axis", npy(dictionary(order="True", shape="(6,)"), rows), 6)
     array("trailing", npy(dictionary(), rows + b"more"), 2, "W:trailing")
-    for descr in ">f4", "<f3", "<f16", "<c8", "<U4", "|S4", "<M8[s]", "|O", "|V8", "?", "float32", "":
+    for descr in "<f3", "<f16", "<c8", "<U4", "|S4", "<M8[s]", "|O", "|V8", "?", "float32", "":
         refused("refused_" + descr.encode().hex(), dictionary(descr), "unsupported", rows * 4)
     refused("structured", dictionary("[('x', '<f4')]", shape="(6,)"), "unsupported")
-    refused("fortran", dictionary(order="True"), "unsupported")
+    array("fortran", npy(dictionary(order="True"), rows), 2)
+    array("big_endian", npy(dictionary(">f4"), rows), 2)
     refused("scalar", dictionary(shape="()"), "unsupported")
     refused("version_9", dictionary(), "unsupported", version=9)
     refused("axes_64", dictionary(shape="(" + "1, " * 64 + ")"), "unsupported")
