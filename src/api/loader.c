@@ -377,6 +377,8 @@ static mill_status take(mill_loader *l, int timeout_ms, mill_batch **batch, mill
     if (!b)
         return status;
     mill_status judged = judge(l, b, err);
+    if (judged)
+        mill__loader_take_back(l->loader, b);
     if (judged || status == MILL_END)
         mill_batch_release(b);
     else

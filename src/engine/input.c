@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/input.c: shards are opened and their blocks read strictly in data-set order. Memory is therefore
- * taken in order too, and the oldest block always has its own: no younger one can starve it. */
+/* engine/input.c: shards are opened and their blocks read in data-set order, passing over shards that are not
+ * open yet. Memory is taken in that order too, and a piece of it is kept for a shard that was passed over: no
+ * younger one can starve it. */
 #include "base/error.h"
 #include "engine/state.h"
 #include "engine/viewed.h"
@@ -126,13 +127,13 @@ static bool append_end_block(mill__shard *s)
     return true;
 }
 
-/* false: not now */
-static bool issue_block(mill__engine *e, mill__shard *s)
+/* kept: pieces that are not for this shard. false: not now */
+static bool issue_block(mill__engine *e, mill__shard *s, int kept)
 {
     size_t room = s->issued ? e->room_nbytes : 0, most = e->piece_nbytes - room;
     uint64_t left = s->info.nbytes - s->issued;
     size_t nbytes = left < most ? (size_t)left : most;
-    if (e->pieces >= e->max_pieces)
+    if (e->pieces + kept >= e->max_pieces)
         return false;
     mill__block *b = calloc(1, sizeof *b);
     uint8_t *memory = b ? take_piece(e) : NULL;
@@ -167,12 +168,17 @@ void mill__input_pump(mill__engine *e)
     if (atomic_load_explicit(&e->stop, memory_order_relaxed))
         return;
     pump_opens(e);
-    while (e->issuing && e->reads < e->config.depth) {
-        mill__shard *s = e->issuing;
-        if (s->all_issued)
+    int kept = 0;
+    for (mill__shard *s = e->issuing; s && s->ordinal < e->limit && e->reads < e->config.depth;) {
+        if (s->all_issued && s == e->issuing)
             e->issuing = s->next;
-        else if (!s->opened || s->ordinal >= e->limit || !issue_block(e, s))
+        if (!s->all_issued && !s->opened)
+            kept = 1;
+        else if (!s->all_issued && !issue_block(e, s, kept))
             break;
+        else if (!s->all_issued)
+            continue;
+        s = s->next;
     }
 }
 

@@ -330,6 +330,14 @@ void mill__loader_position(mill__loader *l, uint64_t *epoch, uint64_t *step)
     pthread_mutex_unlock(&l->lock);
 }
 
+void mill__loader_take_back(mill__loader *l, const mill_batch *b)
+{
+    pthread_mutex_lock(&l->lock);
+    l->at_epoch = b->epoch_number;
+    l->at_step = b->step;
+    pthread_mutex_unlock(&l->lock);
+}
+
 void mill__loader_cancel(mill__loader *l)
 {
     pthread_mutex_lock(&l->lock);

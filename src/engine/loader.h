@@ -34,6 +34,8 @@ void mill__loader_refuse(mill__loader *loader, const mill_batch *batch);
 void mill__loader_cancel(mill__loader *loader);
 /* Where the consumer is: the batch that comes next. */
 void mill__loader_position(mill__loader *loader, uint64_t *epoch, uint64_t *step);
+/* A batch that the consumer was not given after all: it comes next. */
+void mill__loader_take_back(mill__loader *loader, const mill_batch *batch);
 void mill__loader_stats_get(mill__loader *loader, mill_loader_stats *stats);
 bool mill__loader_forked(const mill__loader *loader);
 void mill__loader_close(mill__loader *loader);

@@ -219,7 +219,8 @@ void mill_batch_release(mill_batch *b)
             l->stats.blocked_ns += mill__now_ns() - l->blocked_since;
             l->blocked_since = 0;
         }
-        mill__load_pump(l);
+        if (!l->groups) /* else a compute thread does it soon, and not at the consumer's cost */
+            mill__load_pump(l);
         pthread_mutex_unlock(&l->lock);
     }
     pthread_mutex_unlock(&pool->lock);

@@ -100,7 +100,9 @@ void mill__load_advance(mill__loader *l)
     if (!l->planning)
         return;
     mill__order *order = &l->planning->order;
-    size_t ahead = 2 * (size_t)l->config.engine.depth, shard, rows;
+    /* as long as the consumer waits for its first batch, little is indexed that this one may not need */
+    size_t ahead = (size_t)l->config.engine.depth, shard, rows;
+    ahead = l->stats.first_batch_ns ? 2 * ahead : ahead / 2 + 1;
     /* taken: all that is known, as far as it is wanted; asked for: a little more than that */
     for (;;) {
         bool wanted = l->mending || order->counted <= mill__order_reached(order, l->plan_step) + ahead ||
