@@ -69,10 +69,10 @@ MILL_API mill_loader_options mill_loader_options_default(void);
 typedef struct mill_loader mill_loader;
 typedef struct mill_batch mill_batch;
 
-/* Open a loader and let it begin. The pipeline may be freed afterwards (transforms of your own must outlive
- * the loader). The number of compute threads is that of the calling thread's OpenMP settings unless
- * options->run.threads says otherwise; nothing of the caller's OpenMP or BLAS is changed. The pipeline must
- * end in tensors of one fixed shape. Several loaders may be open at once. */
+/* Open a loader and let it begin. The pipeline and all texts may be freed afterwards (transforms and a source
+ * of your own must outlive the loader). The number of compute threads is that of the calling thread's OpenMP
+ * settings unless options->run.threads says otherwise; nothing of the caller's OpenMP or BLAS is changed. The
+ * pipeline must end in tensors of one fixed shape. Several loaders may be open at once. */
 MILL_API mill_status mill_loader_open(mill_loader **loader, const char *spec, const mill_pipeline *pipeline,
                                       const mill_loader_options *options, mill_error *err);
 
@@ -81,7 +81,10 @@ MILL_API mill_status mill_loader_open(mill_loader **loader, const char *spec, co
  * in order; one thread at a time. Bad samples: with policy fail, the batch that would hold one is not given:
  * MILL_BAD_DATA, MILL_IO or MILL_LIMIT, and the loader stays failed. With skip, the place of a bad sample is
  * taken by the next good one of the epoch's order (which then comes twice), so that all ranks keep the same
- * number of batches without a word between them. With substitute it is zeros, and its mask is 0. */
+ * number of batches without a word between them. With substitute it is zeros, and its mask is 0. A shortage
+ * of memory or descriptors is no bad sample: the loader fails, whatever the policy. MILL_USAGE of kind
+ * "held": the caller holds all batches that there are (prefetch + 2, or fewer if memory is short); release
+ * one and call again. */
 MILL_API mill_status mill_loader_next(mill_loader *loader, mill_batch **batch, mill_error *err);
 /* The same, but waits at most timeout_ms; MILL_AGAIN: not in time. */
 MILL_API mill_status mill_loader_try_next(mill_loader *loader, int timeout_ms, mill_batch **batch,
@@ -119,7 +122,8 @@ MILL_API void mill_loader_stats_get(mill_loader *loader, mill_loader_stats *stat
 
 /* From any thread: mill_loader_next() answers MILL_CANCELED from now on, at once. */
 MILL_API void mill_loader_cancel(mill_loader *loader);
-/* At any moment; NULL is fine. Batches that are still held stay valid until they are released. */
+/* At any moment; NULL is fine. A call that waits in another thread comes back with MILL_CANCELED first.
+ * Batches that are still held stay valid until they are released. */
 MILL_API void mill_loader_close(mill_loader *loader);
 
 /* ---- batches ---- */
@@ -149,7 +153,8 @@ typedef struct mill_index_options {
     size_t struct_nbytes;
     mill_options run;   /* used: io_depth, source, source_user, format, user, on_issue, memory_nbytes */
     const char *folder; /* where; NULL: beside each shard */
-    int dali;           /* write NVIDIA DALI's wds2idx text (v1.2), as shard.idx, instead of our own */
+    int dali;           /* write NVIDIA DALI's wds2idx text (v1.2), as shard.idx, instead of our own; read by
+                           loaders when it lies beside the shard and is no older */
     void (*on_shard)(void *user, const char *shard, int64_t samples, const char *path);
 } mill_index_options;
 MILL_API mill_index_options mill_index_options_default(void);

@@ -47,19 +47,19 @@ static bool extends(size_t shard, uint64_t offset, uint64_t end, const mill__loa
 
 static void add_item(mill__load_group *g, mill__load_item *item, size_t most)
 {
-    mill__load_read *r = g->nreads ? &g->reads[g->nreads - 1] : NULL;
-    if (r && extends(r->shard, r->offset, r->offset + r->nbytes, item, most)) {
+    mill__load_read *last = &g->reads[g->nreads ? g->nreads - 1 : 0];
+    if (g->nreads && extends(last->shard, last->offset, last->offset + last->nbytes, item, most)) {
         uint64_t end = item->extent.offset + item->extent.nbytes;
-        if (end > r->offset + r->nbytes)
-            r->nbytes = (size_t)(end - r->offset);
-    } else {
-        r = &g->reads[g->nreads++];
-        *r = (mill__load_read){.group = g,
-                               .shard = item->place.shard,
-                               .offset = item->extent.offset,
-                               .nbytes = (size_t)item->extent.nbytes};
+        if (end > last->offset + last->nbytes)
+            last->nbytes = (size_t)(end - last->offset);
+        item->read = last;
+        return;
     }
-    item->read = r;
+    item->read = &g->reads[g->nreads++];
+    *item->read = (mill__load_read){.group = g,
+                                    .shard = item->place.shard,
+                                    .offset = item->extent.offset,
+                                    .nbytes = (size_t)item->extent.nbytes};
 }
 
 /* Elements keep the alignment that they have in their file. */
@@ -150,6 +150,14 @@ static size_t good_group_nbytes(const mill__loader *l, const mill_batch *b, size
     return most < PAGE_NBYTES ? PAGE_NBYTES : most < l->group_nbytes ? most : (size_t)l->group_nbytes;
 }
 
+static void free_groups(mill__loader *l, mill__load_group *g)
+{
+    for (mill__load_group *next; g; g = next) {
+        next = g->next;
+        mill__load_group_free(l, g);
+    }
+}
+
 /* The first n of the batch's sorted places are to be made. first: before all others that wait. */
 mill_status mill__load_enqueue(mill__loader *l, mill_batch *b, size_t n, bool first, mill_error *err)
 {
@@ -160,8 +168,11 @@ mill_status mill__load_enqueue(mill__loader *l, mill_batch *b, size_t n, bool fi
     for (size_t at = 0; at < n;) {
         size_t nreads, count = group_size(l, b, at, n, most, &nreads);
         mill__load_group *g = new_group(b, at, count, nreads, most);
-        if (!g)
-            return mill__no_memory(err, nreads * sizeof *g->reads, "a group of reads");
+        if (!g) {
+            free_groups(l, ready);
+            free_groups(l, wait);
+            return mill__no_memory(err, nreads * sizeof(mill__load_read), "a group of reads");
+        }
         l->groups++;
         mill__load_group ***end = g->nreads ? &wait_end : &ready_end;
         **end = g;
@@ -318,11 +329,7 @@ void mill__load_group_free(mill__loader *l, mill__load_group *g)
 
 void mill__load_reads_free(mill__loader *l)
 {
-    while (l->queue) {
-        mill__load_group *g = l->queue;
-        l->queue = g->next;
-        mill__load_group_free(l, g);
-    }
+    free_groups(l, l->queue);
     while (l->nspare)
         drop_spare(l, l->nspare - 1);
 }
