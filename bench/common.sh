@@ -3,6 +3,8 @@
 #
 #   photos               prints a folder of 6 shards with 300 photographs: real ones where ../shared has them
 #   synth_set NAME ARG.. prints a folder made by `synth ARG..`; it is kept in $BUILD/bench-data while ARG.. stay
+#   often FROM TO        the shards of folder FROM four times over, as links in folder TO: a run long enough that its
+#                        beginning and end do not count
 #   bytes_of PATH..      prints the bytes of files and folders, as a plain number
 #   warm PATH..          brings them into the page cache
 #   ratio A B            prints A / B with three digits
@@ -28,6 +30,15 @@ photos() {
     else
         synth_set photos --shards 6 --samples-per-shard 50
     fi
+}
+
+often() {
+    mkdir -p "$2"
+    for often_time in 0 1 2 3; do
+        for often_shard in "$1"/*.tar; do
+            ln -s "$often_shard" "$2/$often_time-${often_shard##*/}"
+        done
+    done
 }
 
 bytes_of() {

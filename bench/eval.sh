@@ -7,5 +7,6 @@ DATA=$(photos)
 OUT=$(mktemp -d)
 trap 'rm -rf "$OUT"' EXIT
 warm "$DATA"
+often "$DATA" "$OUT/in"
 "$BUILD/bench/eval_cost" "$DATA"/*.tar
-"$BUILD/bench/eval" "${ROUNDS:-9}" "$OUT" "$DATA"/*.tar
+"$BUILD/bench/eval" "${ROUNDS:-9}" "$OUT" "$OUT"/in/*.tar

@@ -7,4 +7,5 @@ DATA=$(photos)
 OUT=$(mktemp -d)
 trap 'rm -rf "$OUT"' EXIT
 warm "$DATA"
-"$BUILD/bench/train" "${ROUNDS:-9}" "$OUT" "$DATA"/*.tar
+often "$DATA" "$OUT/in"
+"$BUILD/bench/train" "${ROUNDS:-9}" "$OUT" "$OUT"/in/*.tar

@@ -35,12 +35,13 @@
 
 #define DECLARE(name, id, arguments) void mill__##name##_##id arguments;
 #define MEMBER(name, id, arguments)  .name = mill__##name##_##id,
-#define TABLE(level_name, id)                                                                                \
+#define TABLE(level_name, id, compiled)                                                                      \
     PIXELS(DECLARE, id)                                                                                      \
     STORE(DECLARE, id)                                                                                       \
-    static const mill__kernels id##_kernels = {.level = level_name, PIXELS(MEMBER, id) STORE(MEMBER, id)};
+    static const mill__kernels id##_kernels = {                                                              \
+        .level = level_name, .others = compiled, PIXELS(MEMBER, id) STORE(MEMBER, id)};
 
-TABLE("c", base)
+TABLE("c", base, MILL__BASE)
 
 static bool always(void)
 {
@@ -48,11 +49,12 @@ static bool always(void)
 }
 
 #if defined(__x86_64__)
-TABLE("x86-64-v3", x86_64_v3)
-TABLE("x86-64-v4", x86_64_v4)
+TABLE("x86-64-v3", x86_64_v3, MILL__X86_64_V3)
+TABLE("x86-64-v4", x86_64_v4, MILL__X86_64_V4)
 
 /* v4 as processors have it since Ice Lake and Zen 4. */
 static const mill__kernels vbmi_kernels = {.level = "x86-64-v4-vbmi",
+                                           .others = MILL__X86_64_V4,
                                            PIXELS(MEMBER, x86_64_v4) STORE(MEMBER, x86_64_v4_vbmi)};
 
 /* The builtins also ask whether the operating system saves the wide registers; what they have no name for in

@@ -37,8 +37,12 @@ typedef struct mill__store_table {
         64) uint8_t planes[3 * 256 * 4]; /* of short entries the first bytes, the second ones, and so on */
 } mill__store_table;
 
+/* What the functions are compiled for that go with a table but stand in none. */
+typedef enum mill__compiled { MILL__BASE, MILL__X86_64_V3, MILL__X86_64_V4 } mill__compiled;
+
 typedef struct mill__kernels {
     const char *level; /* "c", "x86-64-v3", "x86-64-v4", ... */
+    mill__compiled others;
 
     /* Horizontal resample of nrows (1..MILL__RESAMPLE_ROWS) rows of u8 pixels with c (1 or 3) interleaved
      * channels: output i is the sum of the bounds[2i+1] pixels from bounds[2i] on, weighted by

@@ -7,7 +7,7 @@
 
 const mill__augment_kernels *mill__augment_best(void)
 {
-    return mill__augment_get(mill__kernels_get(NULL));
+    return mill__augment_get(mill__kernels_get(mill__kernels_cap()));
 }
 
 mill_status mill__frame_begin(mill__frame *frame, const mill__augment_kernels *kernels,

@@ -3,9 +3,9 @@
  *
  * Only the region that a view needs is decoded. Rows above it are entropy-decoded and dropped, rows below it
  * never read; columns are cut to whole MCUs. Chroma upsampling looks at neighbours, and at a cut edge there
- * are none, so one MCU and one pixel more are decoded on each side: with that margin the pixels are those of
- * a full decode. Only the common, tested shapes (Huffman, one scan, luma sampled at most 2x2) are cut; of
- * others everything down to the region's last row is decoded. */
+ * are none, so a margin is decoded on each side: with it the pixels are those of a full decode. Only the
+ * common, tested shapes (Huffman, one scan, luma sampled at most 2x2) are cut; of others everything down to
+ * the region's last row is decoded. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "transform/jpeg_memory.h"
@@ -283,6 +283,10 @@ static bool can_be_cut(const struct jpeg_decompress_struct *d)
     return c[0].h_samp_factor <= 2 && c[0].v_samp_factor <= 2;
 }
 
+/* Pixels on each side of a region. Interpolated chroma, sampled at most by half, reaches one sample and so
+ * two pixels far. */
+#define MARGIN 2
+
 static void step_start(struct mill__jpeg *j)
 {
     struct jpeg_decompress_struct *d = &j->decoder;
@@ -296,17 +300,16 @@ static void step_start(struct mill__jpeg *j)
     j->left = j->region.x;
     if (!can_be_cut(d) || jpeg_has_multiple_scans(d))
         return;
-    int64_t across = d->max_h_samp_factor * DCTSIZE + 1, down = d->max_v_samp_factor * DCTSIZE + 1;
-    int64_t begin = j->region.x > across ? j->region.x - across : 0;
-    int64_t end = j->region.x + j->region.width + across;
+    int64_t begin = j->region.x > MARGIN ? j->region.x - MARGIN : 0;
+    int64_t end = j->region.x + j->region.width + MARGIN;
     JDIMENSION x = (JDIMENSION)begin;
     JDIMENSION width = (JDIMENSION)((end < j->width ? end : j->width) - begin);
     if (width < d->output_width) {
         jpeg_crop_scanline(d, &x, &width);
         j->left = j->region.x - x;
     }
-    if (j->region.y > down)
-        jpeg_skip_scanlines(d, (JDIMENSION)(j->region.y - down));
+    if (j->region.y > MARGIN)
+        jpeg_skip_scanlines(d, (JDIMENSION)(j->region.y - MARGIN));
 }
 
 /* round(a * b / 255) for bytes, as Pillow has it */

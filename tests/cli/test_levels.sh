@@ -4,6 +4,7 @@
 # processor without the wide ones, and the kernels do on another kind of processor.
 . "$SRC/tests/cli/common.sh"
 PIXELS='decode | random_resized_crop 96 filter=bicubic | hflip | normalize imagenet | layout chw'
+CHANGES='decode | resize 90x70 | rotate 20 filter=bilinear | color_jitter 0.4 0.4 0.4 0.1 | gaussian_blur 5'
 NUMBERS='scale 0.01 | sin | log1p | clip 0 1 | cast f16'
 photos=$(photographs)
 [ -n "$photos" ] || { echo 'skip: no photographs'; exit 77; }
@@ -16,11 +17,15 @@ run_both() {
     shift
     expect 0 "$@" run "$photo" --pipe "$PIXELS" --out "$name-pixels" --io threads --seed 3 -v
     cp stderr "$name-said"
+    expect 0 "$@" run "$photo" --pipe "$CHANGES" --out "$name-changes" --io threads
     expect 0 "$@" run numbers/part-000.npy --pipe "$NUMBERS" --out "$name-numbers" --io threads
 }
 same() {
-    cmp "c-pixels/$(cd c-pixels && echo *.image.npy)" "$1-pixels/$(cd c-pixels && echo *.image.npy)" ||
-        fail "the pixels of $1 differ from those of c"
+    local kind file
+    for kind in pixels changes; do
+        file=$(cd c-$kind && echo *.image.npy)
+        cmp "c-$kind/$file" "$1-$kind/$file" || fail "the $kind of $1 differ from those of c"
+    done
     cmp c-numbers/part-000.data.npy "$1-numbers/part-000.data.npy" ||
         fail "the numbers of $1 differ from those of c"
 }
