@@ -31,6 +31,17 @@ typedef enum mill_shuffle {
     MILL_SHUFFLE_GLOBAL /* all samples permuted: the counts of all shards are needed before the first batch */
 } mill_shuffle;
 
+/* Rows 2k and 2k + 1 of a batch are mixed with each other, both of them: as random a pair as any if the order
+ * is shuffled, and, if the batch size is even, the same at any world size. A row's share of itself is
+ * "lambda", drawn from Beta(alpha, alpha) for each pair; the label of the other is "label_b". Rows whose mask
+ * is 0, their neighbours and the last of an odd number stay as they are: lambda 1, label_b their own label.
+ */
+typedef enum mill_mix {
+    MILL_MIX_NONE = 0,
+    MILL_MIX_MIXUP, /* weighed sums, in float: for f32, f16, bf16 and u8 */
+    MILL_MIX_CUTMIX /* a rectangle is exchanged: for images; lambda is the share of the area that stays */
+} mill_mix;
+
 /* Memory for the tensors of batches, when it is to be pinned, shared or on a certain node. Both are called on
  * the thread that calls mill_loader_open(), and free on the one that ends the last use of the loader. alloc
  * gives nbytes at an address that is a multiple of 64, or NULL. */
@@ -60,6 +71,8 @@ typedef struct mill_loader_options {
                               $XDG_CACHE_HOME/shardmill or ~/.cache/shardmill; "none"; or a folder */
     const char *state;     /* continue from here: a text of mill_loader_state() */
     const mill_allocator *allocator; /* copied */
+    mill_mix mix;
+    double mix_alpha; /* default 1: every share is as likely */
 } mill_loader_options;
 
 MILL_API mill_loader_options mill_loader_options_default(void);
@@ -135,8 +148,9 @@ MILL_API int64_t mill_batch_step(const mill_batch *batch); /* ordinal in its epo
 
 /* A field of all rows as one tensor: data of n samples of type, dense, 64-byte aligned, the batch's own until
  * release. Names: "image" (or "data" for what is no image): what the pipeline makes; "label": i64, -1 where
- * there is none; "mask": u8, 1 for a sample, 0 for padding and for what was substituted; "shard" and
- * "sample": i64, ordinals of the shard in the data set and of the sample in the shard. */
+ * there is none; "label_b": i64, and "lambda": f32, if rows are mixed; "mask": u8, 1 for a sample, 0 for
+ * padding and for what was substituted; "shard" and "sample": i64, ordinals of the shard in the data set and
+ * of the sample in the shard. */
 MILL_API mill_status mill_batch_field(const mill_batch *batch, const char *name, mill_tensor *tensor,
                                       mill_error *err);
 /* The key of row i; NULL past the last. */

@@ -79,7 +79,8 @@ static mill_status check(const mill_loader_options *o, mill_error *err)
                    {o->first_samples, 0, INT64_MAX / 2, "first_samples"},
                    {o->repeat, 1, 1 << 24, "repeat"},
                    {o->prefetch, 1, 1024, "prefetch"},
-                   {(int64_t)o->shuffle, MILL_SHUFFLE_NONE, MILL_SHUFFLE_GLOBAL, "shuffle"}};
+                   {(int64_t)o->shuffle, MILL_SHUFFLE_NONE, MILL_SHUFFLE_GLOBAL, "shuffle"},
+                   {(int64_t)o->mix, MILL_MIX_NONE, MILL_MIX_CUTMIX, "mix"}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i].value < numbers[i].least || numbers[i].value > numbers[i].most)
             return mill_fail(err, MILL_USAGE, "option",
@@ -87,6 +88,9 @@ static mill_status check(const mill_loader_options *o, mill_error *err)
                              numbers[i].value, numbers[i].least, numbers[i].most);
     if (o->allocator && !o->allocator->alloc)
         return mill_fail(err, MILL_USAGE, "option", "the allocator has no alloc()");
+    if (!(o->mix_alpha >= 1e-3 && o->mix_alpha <= 1e3))
+        return mill_fail(err, MILL_USAGE, "option", "mix_alpha is %g; from 0.001 to 1000 is allowed",
+                         o->mix_alpha);
     return MILL_OK;
 }
 
@@ -106,6 +110,7 @@ static mill_status fill_options(mill_loader *l, const mill_loader_options *optio
     o->epochs = o->epochs ? o->epochs : 1;
     o->repeat = o->repeat ? o->repeat : 1;
     o->prefetch = o->prefetch ? o->prefetch : 4;
+    o->mix_alpha = o->mix_alpha != 0 ? o->mix_alpha : 1;
     mill_options run = o->run;
     mill_status status = mill__options_fill(&o->run, &run, err);
     if (!status)
@@ -157,6 +162,12 @@ static bool take_fingerprint(mill_loader *l)
                                 o->run.max_pixels};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         hash_number(h, numbers[i]);
+    if (o->mix) {
+        uint64_t alpha;
+        memcpy(&alpha, &o->mix_alpha, sizeof alpha);
+        hash_number(h, (uint64_t)o->mix);
+        hash_number(h, alpha);
+    }
     l->fingerprint = mill__hash_digest(h);
     mill__hash_free(h);
     return true;
@@ -237,6 +248,21 @@ static bool place_of_index(mill_loader *l, mill__index_keep *keep)
     return keep->folder != NULL;
 }
 
+static mill_status check_mix(const mill_loader *l, const char *text, mill_error *err)
+{
+    const mill_type *type = &l->plan.output;
+    bool summed = type->dtype == MILL_F32 || type->dtype == MILL_F16 || type->dtype == MILL_BF16 ||
+                  type->dtype == MILL_U8;
+    if (l->options.mix == MILL_MIX_MIXUP && (!l->plan.has_tensor || !summed))
+        return mill_fail(err, MILL_USAGE, "pipeline",
+                         "mixup sums f32, f16, bf16 or u8, but the pipeline gives %s: end it with cast f32",
+                         text);
+    if (l->options.mix == MILL_MIX_CUTMIX && type->layout != MILL_HWC && type->layout != MILL_CHW)
+        return mill_fail(err, MILL_USAGE, "pipeline",
+                         "cutmix exchanges parts of images, but the pipeline gives %s", text);
+    return MILL_OK;
+}
+
 static mill_status compile(mill_loader *l, const mill__engine_config *config, const mill_pipeline *pipeline,
                            mill_error *err)
 {
@@ -254,7 +280,7 @@ static mill_status compile(mill_loader *l, const mill__engine_config *config, co
             "its output is %s, which varies from sample to sample; batches need one size: end it with a "
             "crop or a resize to width x height",
             text);
-    return MILL_OK;
+    return check_mix(l, text, err);
 }
 
 static mill_status configure(mill_loader *l, const char *spec, const mill_pipeline *pipeline,
@@ -282,6 +308,8 @@ static mill_status configure(mill_loader *l, const char *spec, const mill_pipeli
     config->epochs = o->epochs;
     config->prefetch = o->prefetch;
     config->policy = o->run.policy;
+    config->mix = (mill__mix)o->mix; /* in the same order */
+    config->mix_alpha = o->mix_alpha;
     if (o->allocator)
         config->allocator = *o->allocator;
     config->order =

@@ -158,6 +158,7 @@ mill_status mill__loader_open(mill__loader **loader, const mill__loader_config *
         status = make_tables(l, err);
     if (!status)
         status = mill__load_pool_open(&l->pool, l, nbatches, config->order.batch_size, err);
+    mill__load_mix_open(l);
     if (!status)
         status = start_io(l, err);
     if (!status)
@@ -416,7 +417,8 @@ void mill__loader_close(mill__loader *l)
     while (l->ready) {
         mill__load_group *g = l->ready;
         l->ready = g->next;
-        mill__load_group_free(l, g);
+        if (!mill__load_is_mix(g))
+            mill__load_group_free(l, g);
     }
     mill__load_reads_free(l);
     free_epochs(l);

@@ -12,6 +12,8 @@
 
 typedef struct mill__loader mill__loader;
 
+typedef enum mill__mix { MILL__MIX_NONE, MILL__MIX_MIXUP, MILL__MIX_CUTMIX } mill__mix;
+
 typedef struct mill__loader_config {
     mill__engine_config engine; /* shards, source, format, job, threads, depth, io, executor, memory, trace */
     mill__order_config order;   /* nshards is filled in */
@@ -22,6 +24,8 @@ typedef struct mill__loader_config {
     mill__index_keep index;
     mill_policy policy;
     mill_allocator allocator; /* alloc NULL: our own */
+    mill__mix mix;
+    double mix_alpha; /* shares are Beta(alpha, alpha) */
 } mill__loader_config;
 
 mill_status mill__loader_open(mill__loader **loader, const mill__loader_config *config, mill_error *err);

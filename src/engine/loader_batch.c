@@ -37,6 +37,8 @@ static void free_batch(const mill__load_pool *pool, mill_batch *b)
     mill__free(b->shards);
     mill__free(b->samples);
     mill__free(b->mask);
+    mill__free(b->shares);
+    mill__free(b->others);
 }
 
 static void free_pool(mill__load_pool *pool)
@@ -61,6 +63,12 @@ static bool open_batch(mill__load_pool *pool, mill_batch *b)
     b->shards = mill__alloc(n * sizeof *b->shards);
     b->samples = mill__alloc(n * sizeof *b->samples);
     b->mask = mill__alloc(n);
+    if (pool->mixes) {
+        b->shares = mill__alloc(n * sizeof *b->shares);
+        b->others = mill__alloc(n * sizeof *b->others);
+        if (!b->shares || !b->others)
+            return false;
+    }
     b->rows.slab = nbytes ? take(&pool->allocator, nbytes) : NULL;
     return b->items && b->sorted && b->labels && b->shards && b->samples && b->mask &&
            (b->rows.slab || !nbytes) && (uintptr_t)b->rows.slab % 64 == 0;
@@ -85,6 +93,7 @@ mill_status mill__load_pool_open(mill__load_pool **out, mill__loader *l, int nba
                               .type = plan->output,
                               .row_nbytes = plan->row_nbytes,
                               .capacity = capacity,
+                              .mixes = l->config.mix != MILL__MIX_NONE,
                               .batches = batches};
     pthread_mutex_init(&pool->lock, NULL);
     for (; pool->nbatches < nbatches; pool->nbatches++)
@@ -144,7 +153,7 @@ mill_status mill_batch_field(const mill_batch *b, const char *name, mill_tensor 
 {
     const mill_type *type = &b->pool->type;
     bool image = type->layout == MILL_HWC || type->layout == MILL_CHW;
-    const mill_type whole = {.dtype = MILL_I64}, byte = {.dtype = MILL_U8};
+    const mill_type whole = {.dtype = MILL_I64}, byte = {.dtype = MILL_U8}, real = {.dtype = MILL_F32};
     if (!strcmp(name, image ? "image" : "data") && b->rows.slab)
         *tensor = (mill_tensor){.type = *type, .data = b->rows.slab};
     else if (!strcmp(name, "label"))
@@ -155,10 +164,14 @@ mill_status mill_batch_field(const mill_batch *b, const char *name, mill_tensor 
         *tensor = (mill_tensor){.type = whole, .data = b->samples};
     else if (!strcmp(name, "mask"))
         *tensor = (mill_tensor){.type = byte, .data = b->mask};
+    else if (b->pool->mixes && !strcmp(name, "label_b"))
+        *tensor = (mill_tensor){.type = whole, .data = b->others};
+    else if (b->pool->mixes && !strcmp(name, "lambda"))
+        *tensor = (mill_tensor){.type = real, .data = b->shares};
     else
         return mill_fail(err, MILL_USAGE, "field",
-                         "batches have no field \"%s\"; they have %s, label, mask, shard and sample", name,
-                         image ? "image" : "data");
+                         "batches have no field \"%s\"; they have %s, label, %smask, shard and sample", name,
+                         image ? "image" : "data", b->pool->mixes ? "label_b, lambda, " : "");
     tensor->n = (int64_t)b->n;
     return MILL_OK;
 }

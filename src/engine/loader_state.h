@@ -6,6 +6,7 @@
  *   loader_shard.c  shards: indexed, opened and closed on I/O threads
  *   loader_read.c   reads of groups, in order, as far as depth and budget allow
  *   loader_work.c   what compute threads do with a group; completing and mending batches
+ *   loader_mix.c    mixup and cutmix
  *   loader_batch.c  batches, which may outlive the loader
  *   loader.c        open, next, close
  */
@@ -15,6 +16,8 @@
 #include "base/trace.h"
 #include "engine/loader.h"
 #include "engine/team.h"
+#include "kernel/augment.h"
+#include "kernel/convert.h"
 #include <pthread.h>
 
 typedef struct mill__load_shard {
@@ -101,7 +104,21 @@ struct mill_batch {
     /* what is shown */
     int64_t *labels, *shards, *samples;
     uint8_t *mask;
+    /* if rows are mixed */
+    mill__load_group mix; /* all pairs; no samples */
+    float *shares;        /* of a row in itself; the rest is its neighbour's */
+    int64_t *others;      /* labels of the neighbours */
 };
+
+/* How rows are mixed. */
+typedef struct mill__mixer {
+    mill__mix kind;
+    double alpha;
+    mill_type type; /* of a row */
+    size_t row_nbytes;
+    const mill__augment_kernels *kernels;
+    mill__convert *convert;
+} mill__mixer;
 
 /* Batches and what they need; ended by the loader or the last release, whichever comes later. */
 typedef struct mill__load_pool {
@@ -112,6 +129,7 @@ typedef struct mill__load_pool {
     mill_allocator allocator;
     mill_type type; /* of a row */
     size_t row_nbytes, capacity;
+    bool mixes;
     int nbatches;
     struct mill_batch *batches;
 } mill__load_pool;
@@ -166,6 +184,8 @@ struct mill__loader {
     int groups;              /* alive */
     int mending;             /* batches that wait for counts */
 
+    mill__mixer mixer;
+
     /* the consumer */
     mill__load_pool *pool;
     int64_t deliver_sequence;
@@ -214,6 +234,13 @@ void mill__load_ready(mill__loader *l, mill__load_group *g);   /* all its reads 
 void mill__load_settle(mill__loader *l, struct mill_batch *b); /* no row is pending */
 /* The batch cannot be made. Those before it can, so the consumer is told when it comes to it. */
 void mill__load_refuse(mill__loader *l, struct mill_batch *b, const mill_error *why);
+
+/* loader_mix.c */
+void mill__load_mix_open(mill__loader *l);                  /* lock not held */
+bool mill__load_mix(mill__loader *l, struct mill_batch *b); /* hand out b's pairs; false: nothing to mix */
+bool mill__load_is_mix(const mill__load_group *g);
+void mill__load_mix_chunk(mill__loader *l, struct mill_batch *b, size_t begin,
+                          size_t end); /* lock not held */
 
 /* loader_batch.c */
 mill_status mill__load_pool_open(mill__load_pool **out, mill__loader *l, int nbatches, size_t capacity,

@@ -137,7 +137,7 @@ static void walk_group(void *self, mill__unit *unit)
 {
     mill__loader *l = self;
     mill__load_group *g = (mill__load_group *)unit;
-    if (atomic_load_explicit(&l->stop, memory_order_relaxed))
+    if (atomic_load_explicit(&l->stop, memory_order_relaxed) || mill__load_is_mix(g))
         return;
     int64_t traced = mill__trace_now(l->config.engine.trace), start = mill__now_ns();
     walk w = {.loader = l, .group = g};
@@ -168,6 +168,10 @@ static void transform_chunk(void *self, mill__unit *unit, int chunk, int worker)
     const mill__load_group *g = (const mill__load_group *)unit;
     if (atomic_load_explicit(&l->stop, memory_order_relaxed))
         return;
+    if (mill__load_is_mix(g)) {
+        mill__load_mix_chunk(l, g->batch, chunk_begin(g, chunk), chunk_begin(g, chunk + 1));
+        return;
+    }
     int64_t traced = mill__trace_now(l->config.engine.trace), start = mill__now_ns();
     const uint32_t *sorted = g->batch->sorted + g->first;
     size_t end = chunk_begin(g, chunk + 1);
@@ -184,6 +188,15 @@ static void transform_chunk(void *self, mill__unit *unit, int chunk, int worker)
                      (long long)g->batch->sequence, end - chunk_begin(g, chunk));
 }
 
+static void complete(mill__loader *l, mill_batch *b)
+{
+    b->state = MILL__LOAD_COMPLETE;
+    if (b->epoch)
+        mill__load_epoch_release(l, b->epoch);
+    b->epoch = NULL;
+    pthread_cond_signal(&l->out);
+}
+
 static void chunk_end(void *self, mill__unit *unit, int chunk)
 {
     mill__loader *l = self;
@@ -192,11 +205,16 @@ static void chunk_end(void *self, mill__unit *unit, int chunk)
     if (--g->left)
         return;
     mill_batch *b = g->batch;
-    b->pending -= g->count;
-    mill__load_carried(l, g);
-    mill__load_group_free(l, g);
-    if (!b->pending)
-        mill__load_settle(l, b);
+    if (mill__load_is_mix(g)) {
+        l->groups--;
+        complete(l, b);
+    } else {
+        b->pending -= g->count;
+        mill__load_carried(l, g);
+        mill__load_group_free(l, g);
+        if (!b->pending)
+            mill__load_settle(l, b);
+    }
     mill__load_pump(l);
     if (l->plan_done && !l->groups)
         pthread_cond_broadcast(&l->work); /* all is claimed */
@@ -227,15 +245,6 @@ static bool note_bad_row(mill__loader *l, mill_batch *b, size_t i)
         return false;
     b->rows.issues[b->rows.nissues - 1].shard = mill__load_name(l, row->shard)->locator;
     return true;
-}
-
-static void complete(mill__loader *l, mill_batch *b)
-{
-    b->state = MILL__LOAD_COMPLETE;
-    if (b->epoch)
-        mill__load_epoch_release(l, b->epoch);
-    b->epoch = NULL;
-    pthread_cond_signal(&l->out);
 }
 
 void mill__load_refuse(mill__loader *l, mill_batch *b, const mill_error *why)
@@ -300,5 +309,6 @@ void mill__load_settle(mill__loader *l, mill_batch *b)
         mill__load_mend(l, b);
         return;
     }
-    complete(l, b);
+    if (!mill__load_mix(l, b))
+        complete(l, b);
 }

@@ -41,6 +41,9 @@ typedef struct mill__augment_kernels {
     void (*blur_across)(uint8_t *out, const float *in, size_t n, size_t c, const float *weights,
                         size_t reach);
 
+    /* Both at once: x becomes share x + (1 - share) y, and y the other way round. n floats. */
+    void (*mix)(float *x, float *y, size_t n, float share);
+
     /* Row y of an image of width x height that is seen through a matrix: the centre of an output pixel, from
      * (x, y) to (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]), and the four pixels around that, weighed in
      * double and cut to a whole number. Pixels that come from outside are left alone. */

@@ -323,6 +323,16 @@ static void blur_across(uint8_t *out, const float *in, size_t n, size_t c, const
     }
 }
 
+static void mix(float *restrict x, float *restrict y, size_t n, float share)
+{
+    const float rest = 1.0f - share;
+    for (size_t i = 0; i < n; i++) {
+        float a = x[i], b = y[i];
+        x[i] = share * a + rest * b;
+        y[i] = share * b + rest * a;
+    }
+}
+
 extern const mill__augment_kernels JOIN(mill__augment, MILL__LEVEL);
 const mill__augment_kernels JOIN(mill__augment,
                                  MILL__LEVEL) = {.blend = blend,
@@ -339,4 +349,5 @@ const mill__augment_kernels JOIN(mill__augment,
                                                  .sharpen = sharpen,
                                                  .blur_down = blur_down,
                                                  .blur_across = blur_across,
+                                                 .mix = mix,
                                                  .warp_bilinear = JOIN(mill__warp_bilinear, MILL__LEVEL)};
