@@ -9,9 +9,13 @@
 #include <shardmill/extend.h>
 
 #define MILL__FORMATS(X)                                                                                     \
+    X(cifar)                                                                                                 \
     X(folder)                                                                                                \
+    X(idx)                                                                                                   \
     X(npy)                                                                                                   \
-    X(tar)
+    X(raw)                                                                                                   \
+    X(tar)                                                                                                   \
+    X(tokens)
 
 #define MILL__SINKS(X)                                                                                       \
     X(npy)                                                                                                   \

@@ -48,6 +48,7 @@ typedef struct mill__format_settings {
     uint64_t skip;           /* bytes at the beginning of a shard */
     uint64_t window, stride; /* elements */
     int labels;              /* bytes in front of each sample; 0: find out */
+    bool swapped;            /* elements are in the other byte order */
     bool plain;              /* no header, whatever the first bytes look like */
 } mill__format_settings;
 
