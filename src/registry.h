@@ -44,20 +44,25 @@
     X(log1p)                                                                                                 \
     X(mul)                                                                                                   \
     X(normalize)                                                                                             \
+    X(onehot)                                                                                                \
     X(pad)                                                                                                   \
     X(posterize)                                                                                             \
     X(rand_augment)                                                                                          \
     X(random_crop)                                                                                           \
     X(random_erasing)                                                                                        \
     X(random_resized_crop)                                                                                   \
+    X(reshape)                                                                                               \
     X(resize)                                                                                                \
     X(rotate)                                                                                                \
     X(scale)                                                                                                 \
+    X(select)                                                                                                \
     X(sharpness)                                                                                             \
     X(sin)                                                                                                   \
     X(solarize)                                                                                              \
     X(standardize)                                                                                           \
-    X(trivial_augment)
+    X(transpose)                                                                                             \
+    X(trivial_augment)                                                                                       \
+    X(window)
 
 #define MILL__DECLARE_FORMAT(name)    extern const mill__format_ops mill__format_##name;
 #define MILL__DECLARE_SINK(name)      extern const mill__sink_ops mill__sink_##name;
