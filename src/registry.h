@@ -9,9 +9,13 @@
 #include <shardmill/extend.h>
 
 #define MILL__FORMATS(X)                                                                                     \
+    X(cifar)                                                                                                 \
     X(folder)                                                                                                \
+    X(idx)                                                                                                   \
     X(npy)                                                                                                   \
-    X(tar)
+    X(raw)                                                                                                   \
+    X(tar)                                                                                                   \
+    X(tokens)
 
 #define MILL__SINKS(X)                                                                                       \
     X(npy)                                                                                                   \
@@ -40,20 +44,25 @@
     X(log1p)                                                                                                 \
     X(mul)                                                                                                   \
     X(normalize)                                                                                             \
+    X(onehot)                                                                                                \
     X(pad)                                                                                                   \
     X(posterize)                                                                                             \
     X(rand_augment)                                                                                          \
     X(random_crop)                                                                                           \
     X(random_erasing)                                                                                        \
     X(random_resized_crop)                                                                                   \
+    X(reshape)                                                                                               \
     X(resize)                                                                                                \
     X(rotate)                                                                                                \
     X(scale)                                                                                                 \
+    X(select)                                                                                                \
     X(sharpness)                                                                                             \
     X(sin)                                                                                                   \
     X(solarize)                                                                                              \
     X(standardize)                                                                                           \
-    X(trivial_augment)
+    X(transpose)                                                                                             \
+    X(trivial_augment)                                                                                       \
+    X(window)
 
 #define MILL__DECLARE_FORMAT(name)    extern const mill__format_ops mill__format_##name;
 #define MILL__DECLARE_SINK(name)      extern const mill__sink_ops mill__sink_##name;

@@ -62,7 +62,7 @@ typedef struct mill_options {
     const mill_source_ops *source; /* shards come from here; NULL: files and folders. The spec then is a list
                                       of locators, and only braces and @lists are expanded */
     void *source_user;
-    const char *format; /* shard format by name; NULL: by extension */
+    const char *format; /* shard format by name, with arguments: "raw:f32:3x32x32"; NULL: by extension */
     void *user;         /* handed to the callbacks, which run on the calling thread */
     int (*on_progress)(void *user, const mill_stats *stats); /* about ten times a second; not 0: cancel */
     void (*on_issue)(void *user, const mill_issue *issue);

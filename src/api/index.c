@@ -26,6 +26,7 @@ typedef struct task {
 
 typedef struct indexing {
     mill_index_options options;
+    mill__format_ops format; /* that is asked for by name */
     mill__shard_name *shards;
     size_t nshards;
     mill__io *io;
@@ -47,7 +48,7 @@ mill_index_options mill_index_options_default(void)
 static const mill__format_ops *format_of(const indexing *all, const mill__shard_name *name)
 {
     if (all->options.run.format)
-        return mill__format_named(all->options.run.format);
+        return &all->format;
     return name->is_folder ? &mill__format_folder : mill__format_for_path(name->locator);
 }
 
@@ -174,6 +175,8 @@ static mill_status set_up(indexing *all, const char *spec, mill_error *err)
 {
     const mill_options options = all->options.run;
     mill_status status = mill__options_fill(&all->options.run, &options, err);
+    if (!status && all->options.run.format)
+        status = mill__format_parse(all->options.run.format, &all->format, err);
     if (!status)
         status = mill__options_expand(&all->options.run, spec, &all->shards, &all->nshards, err);
     if (status)

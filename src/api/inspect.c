@@ -24,6 +24,7 @@ typedef struct found {
 
 typedef struct inspection {
     mill_inspect_options options;
+    mill__format_ops format; /* that is asked for by name */
     mill__shard_name *shards;
     size_t nshards, next; /* next: the first shard that was not shown yet */
     found **found;
@@ -273,8 +274,9 @@ static mill_status open_inspection(inspection *in, const char *spec, mill_error 
 {
     mill__engine_config *config = &in->config;
     mill_options *o = &in->options.run;
-    mill__options_engine(o, config);
-    mill_status status = mill__options_expand(o, spec, &in->shards, &in->nshards, err);
+    mill_status status = mill__options_engine(o, &in->format, config, err);
+    if (!status)
+        status = mill__options_expand(o, spec, &in->shards, &in->nshards, err);
     config->shards = in->shards;
     config->nshards = in->nshards;
     if (status)

@@ -15,6 +15,7 @@
 
 struct mill_loader {
     mill_loader_options options;
+    mill__format_ops format; /* that is asked for by name */
     mill__ranks ranks;
     mill__shard_name *shards;
     size_t nshards;
@@ -152,6 +153,8 @@ static bool take_fingerprint(mill_loader *l)
     for (size_t i = 0; i < l->nshards; i++)
         mill__hash_update(h, l->shards[i].name, strlen(l->shards[i].name) + 1);
     mill__hash_update(h, l->plan.text, strlen(l->plan.text) + 1);
+    if (o->run.format) /* its arguments say what a sample is */
+        mill__hash_update(h, o->run.format, strlen(o->run.format) + 1);
     const uint64_t numbers[] = {o->run.seed,
                                 (uint64_t)o->shuffle,
                                 o->shuffle == MILL_SHUFFLE_WINDOW ? (uint64_t)o->window : 0,
@@ -287,8 +290,9 @@ static mill_status configure(mill_loader *l, const char *spec, const mill_pipeli
                              mill__loader_config *config, mill_error *err)
 {
     const mill_loader_options *o = &l->options;
-    mill__options_engine(&o->run, &config->engine);
-    mill_status status = mill__options_expand(&o->run, spec, &l->shards, &l->nshards, err);
+    mill_status status = mill__options_engine(&o->run, &l->format, &config->engine, err);
+    if (!status)
+        status = mill__options_expand(&o->run, spec, &l->shards, &l->nshards, err);
     config->engine.shards = l->shards;
     config->engine.nshards = l->nshards;
     if (!status)

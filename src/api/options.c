@@ -73,9 +73,8 @@ static mill_status check_words(const mill_options *o, mill_error *err)
                          o->jpeg_subsampling);
     if (!mill__sink_named(o->sink))
         return mill_fail(err, MILL_USAGE, "option", "sink is npy, tar or null, not \"%s\"", o->sink);
-    if (o->format && !mill__format_named(o->format))
-        return mill_fail(err, MILL_USAGE, "option", "format: there is no shard format \"%s\"", o->format);
-    return MILL_OK;
+    mill__format_ops format;
+    return o->format ? mill__format_parse(o->format, &format, err) : MILL_OK;
 }
 
 static mill_status check_range(const char *name, int64_t value, int64_t least, int64_t most, mill_error *err)
@@ -140,17 +139,19 @@ mill_status mill__options_fill(mill_options *o, const mill_options *options, mil
     return MILL_OK;
 }
 
-void mill__options_engine(const mill_options *o, mill__engine_config *config)
+mill_status mill__options_engine(const mill_options *o, mill__format_ops *format, mill__engine_config *config,
+                                 mill_error *err)
 {
     *config = (mill__engine_config){.source = o->source,
                                     .source_user = o->source_user,
-                                    .format = o->format ? mill__format_named(o->format) : NULL,
+                                    .format = o->format ? format : NULL,
                                     .job = {.seed = o->seed, .epoch = o->epoch, .max_pixels = o->max_pixels},
                                     .threads = o->threads,
                                     .depth = o->io_depth,
                                     .io = o->io,
                                     .executor = o->executor,
                                     .memory_nbytes = o->memory_nbytes};
+    return o->format ? mill__format_parse(o->format, format, err) : MILL_OK;
 }
 
 mill_status mill__options_expand(const mill_options *o, const char *spec, mill__shard_name **shards,
@@ -158,6 +159,12 @@ mill_status mill__options_expand(const mill_options *o, const char *spec, mill__
 {
     char extensions[256] = "";
     size_t used = 0;
+    mill__format_ops asked = {.usual = NULL};
+    mill_status status = o->format ? mill__format_parse(o->format, &asked, err) : MILL_OK;
+    if (status)
+        return status;
+    if (asked.usual)
+        used = (size_t)snprintf(extensions, sizeof extensions, "%s", asked.usual);
     for (const mill__format_ops *const *f = mill__formats; *f; f++)
         if ((*f)->extensions[0] && used < sizeof extensions - 1)
             used += (size_t)snprintf(extensions + used, sizeof extensions - used, "%s%s", used ? " " : "",

@@ -118,8 +118,9 @@ static mill_status prepare(mill__run *r, mill__engine_config *config, const char
 mill_status mill__run_open(mill__run *r, const char *spec, const mill_pipeline *pipeline, mill_error *err)
 {
     mill__engine_config config;
-    mill__options_engine(&r->options, &config);
-    mill_status status = prepare(r, &config, spec, pipeline, err);
+    mill_status status = mill__options_engine(&r->options, &r->format, &config, err);
+    if (!status)
+        status = prepare(r, &config, spec, pipeline, err);
     if (status)
         return status;
     config.trace = r->trace;

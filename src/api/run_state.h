@@ -22,6 +22,7 @@ typedef struct mill__output {
 
 typedef struct mill__run {
     mill_options options;
+    mill__format_ops format; /* that is asked for by name */
     mill__shard_name *shards;
     size_t nshards;
     const char *folder;

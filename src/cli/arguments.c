@@ -60,9 +60,8 @@ static int bad_value(const reading *r, const cli_option *o, const char *text, co
     return cli_usage(r->command, "--%s is \"%s\"; expected %s", o->name, text, expected);
 }
 
-static bool is_choice(const char *choices, const char *text)
+static bool is_choice(const char *choices, const char *text, size_t length)
 {
-    size_t length = strlen(text);
     for (const char *s = choices; *s;) {
         size_t n = strcspn(s, "|");
         if (n == length && !memcmp(s, text, n))
@@ -87,7 +86,8 @@ static int take_choice(const reading *r, const cli_option *o, const char *text, 
 {
     char choices[256], expected[300];
     cli_choices(o, choices, sizeof choices);
-    if (is_choice(choices, text)) {
+    size_t name = o->kind == CLI_NAME ? strcspn(text, ":") : strlen(text); /* arguments may follow */
+    if (is_choice(choices, text, name)) {
         *value = text;
         return CLI_OK;
     }
@@ -181,7 +181,7 @@ static int take_value(const reading *r, const cli_option *o, const char *text)
 static int take_maybe(reading *r, const cli_option *o)
 {
     void *value = r->args + o->offset;
-    if (r->at + 1 < r->nwords && is_choice(o->choices, r->words[r->at + 1]))
+    if (r->at + 1 < r->nwords && is_choice(o->choices, r->words[r->at + 1], strlen(r->words[r->at + 1])))
         return take_value(r, o, r->words[++r->at]);
     *(const char **)value = "";
     return CLI_OK;

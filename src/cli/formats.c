@@ -37,7 +37,8 @@ static void print_kind(const char *kind, const char *heading)
 static void print_all(void)
 {
     const mill_source_ops *source;
-    print_kind("shard format", "shard formats, read by run and inspect (--format NAME, else by extension):");
+    print_kind("shard format",
+               "shard formats, read by run and inspect (--format NAME[:ARGUMENT...], else by extension):");
     print_kind("sink", "\nsinks, written by run (--as NAME):");
     printf("\nsources, where shards come from:\n");
     for (int i = 0; (source = mill_source_at(i)); i++)

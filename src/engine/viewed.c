@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Whether there is a view is found out by the first read, not by open(): a shard whose beginning is slow to
+ * come must not hold up those that are to be opened after it. */
 #include "engine/viewed.h"
 #include "base/error.h"
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 typedef struct shard {
     const mill_source_ops *source;
+    const mill__format_ops *format;
     void *handle;
+    mill_shard_info info;
+    pthread_mutex_t lock; /* while it is not known */
+    atomic_bool known;
     mill__bytes view; /* read NULL: the shard is seen as it is stored */
 } shard;
 
@@ -15,6 +23,7 @@ static void close_shard(void *handle)
     if (s->view.read)
         s->view.close(s->view.handle);
     s->source->close(s->handle);
+    pthread_mutex_destroy(&s->lock);
     free(s);
 }
 
@@ -26,33 +35,49 @@ static mill_status open_shard(void *user, const char *locator, void **handle, mi
     if (!s)
         return mill__no_memory(err, sizeof *s, "an open shard");
     s->source = as->source;
+    s->format = as->format;
     mill_status status = as->source->open(as->user, locator, &s->handle, info, err);
     if (status) {
         free(s);
         return status;
     }
-    const mill__bytes stored = {.read = as->source->read, .handle = s->handle};
-    if (!info->nmembers)
-        status = as->format->view(as->format, &stored, info, &s->view, err);
-    if (status)
-        close_shard(s);
-    else
-        *handle = s;
+    s->info = *info;
+    pthread_mutex_init(&s->lock, NULL);
+    *handle = s;
+    return MILL_OK;
+}
+
+static mill_status find_view(shard *s, mill_error *err)
+{
+    const mill__bytes stored = {.read = s->source->read, .handle = s->handle};
+    mill_status status = MILL_OK;
+    pthread_mutex_lock(&s->lock);
+    if (!atomic_load_explicit(&s->known, memory_order_relaxed)) {
+        if (!s->info.nmembers)
+            status = s->format->view(s->format, &stored, &s->info, &s->view, err);
+        atomic_store_explicit(&s->known, !status, memory_order_release);
+    }
+    pthread_mutex_unlock(&s->lock);
     return status;
 }
 
 static mill_status read_shard(void *handle, uint64_t offset, void *data, size_t n, size_t *got,
                               mill_error *err)
 {
-    const shard *s = handle;
+    shard *s = handle;
+    *got = 0;
+    mill_status status = atomic_load_explicit(&s->known, memory_order_acquire) ? MILL_OK : find_view(s, err);
+    if (status)
+        return status;
     return s->view.read ? s->view.read(s->view.handle, offset, data, n, got, err)
                         : s->source->read(s->handle, offset, data, n, got, err);
 }
 
 static int descriptor(void *handle)
 {
-    const shard *s = handle;
-    return s->view.read || !s->source->fd ? -1 : s->source->fd(s->handle);
+    shard *s = handle;
+    bool plain = atomic_load_explicit(&s->known, memory_order_acquire) && !s->view.read;
+    return plain && s->source->fd ? s->source->fd(s->handle) : -1;
 }
 
 const mill_source_ops mill__viewed_ops = {.struct_nbytes = sizeof(mill_source_ops),

@@ -48,6 +48,7 @@ typedef struct mill__format_settings {
     uint64_t skip;           /* bytes at the beginning of a shard */
     uint64_t window, stride; /* elements */
     int labels;              /* bytes in front of each sample; 0: find out */
+    bool swapped;            /* elements are in the other byte order */
     bool plain;              /* no header, whatever the first bytes look like */
 } mill__format_settings;
 
@@ -67,11 +68,11 @@ struct mill__format_ops {
     /* Formats whose samples are rows of one size (rows.h): what the head of a shard of nbytes says. */
     mill_status (*rows)(const mill__format_ops *self, const mill__window *head, uint64_t nbytes,
                         struct mill__rows *rows, size_t *need, mill_error *err);
-    /* If walkers want other bytes than those that are stored (another byte order, another order of elements,
-     * inflated ones), *view gives them, and info->nbytes says how many they are; else view->read stays NULL.
-     * A shard that cannot be understood is no failure here: its walker will say so. stored outlives the view.
-     * NULL: never. */
-    mill_status (*view)(const mill__format_ops *self, const mill__bytes *stored, mill_shard_info *info,
+    /* If walkers want other bytes than those that are stored (another byte order, another order of elements),
+     * as many of them, *view gives them; else view->read stays NULL. Asked by the first read of a shard, on
+     * its thread. A shard that cannot be understood is no failure here: its walker will say so. stored
+     * outlives the view. NULL: never. */
+    mill_status (*view)(const mill__format_ops *self, const mill__bytes *stored, const mill_shard_info *info,
                         mill__bytes *view, mill_error *err);
     /* The type of one sample, from the first bytes of a shard (up to 64 KiB, or all of it when last).
      * MILL_ENCODED for samples of named fields. */

@@ -33,8 +33,8 @@ mill_status mill__rows_locate(const mill__format_ops *self, const mill_shard_inf
 mill_status mill__rows_at(void *walker, const mill__window *window, int64_t ordinal, mill__sample *sample,
                           mill_error *err);
 /* rows_view.c: elements in the machine's byte order, rows in C order. */
-mill_status mill__rows_view(const mill__format_ops *self, const mill__bytes *stored, mill_shard_info *info,
-                            mill__bytes *view, mill_error *err);
+mill_status mill__rows_view(const mill__format_ops *self, const mill__bytes *stored,
+                            const mill_shard_info *info, mill__bytes *view, mill_error *err);
 
 #define MILL__ROWS_CALLBACKS                                                                                 \
     .peek = mill__rows_peek, .open = mill__rows_open, .next = mill__rows_next, .close = mill__rows_close,    \

@@ -36,7 +36,7 @@ wrong '--max-errors needs --on-error' run in --pipe sin --out o --max-errors 3
 wrong 'use --on-error fail' run in --pipe sin --out o --on-error skip --max-errors 0%
 wrong '--max-errors is "101%"' run in --pipe sin --out o --on-error skip --max-errors 101%
 wrong '--max-errors is "1.5"' run in --pipe sin --out o --on-error skip --max-errors 1.5
-wrong 'folder|npy|tar' inspect in --format tat
+wrong 'cifar|folder|idx|npy|raw|tar|tokens' inspect in --format tat
 wrong 'contradict' inspect in -vq
 wrong 'did you mean "scale"' run in --pipe 'sin | scal 2' --out o
 wrong '         ^' run in --pipe 'sin | scal 2' --out o

@@ -6,13 +6,16 @@
 #include <stdbool.h>
 
 typedef int fuzz_target(const uint8_t *data, size_t nbytes);
-fuzz_target fuzz_tar, fuzz_npy, fuzz_jpeg, fuzz_pipeline, fuzz_manifest, fuzz_spec;
+fuzz_target fuzz_tar, fuzz_npy, fuzz_rows, fuzz_jpeg, fuzz_pipeline, fuzz_manifest, fuzz_spec;
 
 #define LLVMFuzzerTestOneInput fuzz_tar
 #include "fuzz/fuzz_tar.c"
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_npy
 #include "fuzz/fuzz_npy.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_rows
+#include "fuzz/fuzz_rows.c"
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_jpeg
 #include "fuzz/fuzz_jpeg.c"
@@ -102,6 +105,21 @@ START_TEST(npy)
 }
 END_TEST
 
+START_TEST(rows)
+{
+    char idx[1 + 12 + 24] = "\0\0\0\x08\x02\0\0\0\4\0\0\0\6";
+    run_target(fuzz_rows, idx, sizeof idx, 3000);
+    static char raw[1 + 7 + 40] = "\1", cifar[1 + 3073] = "\2", plain[1 + 50] = "\4";
+    run_target(fuzz_rows, raw, sizeof raw, 1000);
+    run_target(fuzz_rows, cifar, sizeof cifar, 100);
+    run_target(fuzz_rows, plain, sizeof plain, 1000);
+    char tokens[1 + 1024 + 40] = "\3";
+    const uint32_t header[3] = {20240520, 1, 20};
+    memcpy(tokens + 1, header, sizeof header);
+    run_target(fuzz_rows, tokens, sizeof tokens, 1000);
+}
+END_TEST
+
 START_TEST(jpeg)
 {
     uint8_t pixels[40 * 33 * 3];
@@ -177,6 +195,7 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_test(tc, tar);
     tcase_add_test(tc, npy);
+    tcase_add_test(tc, rows);
     tcase_add_test(tc, jpeg);
     tcase_add_test(tc, pipeline);
     tcase_add_test(tc, spec);
