@@ -20,6 +20,7 @@
 #define MILL__SINKS(X)                                                                                       \
     X(npy)                                                                                                   \
     X(null)                                                                                                  \
+    X(safetensors)                                                                                           \
     X(tar)
 
 #define MILL__SOURCES(X)                                                                                     \

@@ -144,24 +144,6 @@ static mill_status write_zeros(mill__file *file, size_t nbytes, mill_error *err)
     return status;
 }
 
-static mill_status write_key(mill__file *file, const char *key, mill_error *err)
-{
-    mill_status status = MILL_OK;
-    while (*key && !status) {
-        size_t plain = 0;
-        while ((unsigned char)key[plain] >= 0x20 && key[plain] != 0x7f && key[plain] != '\\')
-            plain++;
-        status = mill__file_write(file, key, plain, err);
-        key += plain;
-        if (*key && !status) {
-            char escaped[8];
-            int n = snprintf(escaped, sizeof escaped, "\\x%02x", (unsigned char)*key++);
-            status = mill__file_write(file, escaped, (size_t)n, err);
-        }
-    }
-    return status ? status : mill__file_write(file, "\n", 1, err);
-}
-
 static mill_status write_label(npy_shard *shard, int64_t label, mill_error *err)
 {
     static const int64_t none = -1;
@@ -213,7 +195,7 @@ static mill_status write_json(npy_shard *shard, const mill__row *row, mill_error
 static mill_status write_rest(npy_shard *shard, const mill__row *row, mill_error *err)
 {
     uint8_t good = row->status == MILL_OK;
-    mill_status status = write_key(shard->files[KEYS], row->key ? row->key : "", err);
+    mill_status status = mill__file_write_key(shard->files[KEYS], row->key ? row->key : "", err);
     if (!status)
         status = write_label(shard, row->label, err);
     if (!status && shard->substitute)

@@ -81,6 +81,8 @@ mill_status mill__file_finish(mill__file *file, mill__output_file *out,
 mill_status mill__files_finish(mill__file *const *files, size_t n, mill__output_file *out, mill_error *err);
 void mill__file_abandon(mill__file *file);                                            /* NULL is fine */
 mill_status mill__file_remove(const char *folder, const char *name, mill_error *err); /* absent: fine */
+/* A line of keys.txt: control characters and backslashes as \xNN (key_text.c). */
+mill_status mill__file_write_key(mill__file *file, const char *key, mill_error *err);
 void mill__output_files_free(mill__output_file *files, size_t n);
 
 /* ---- manifest.c ---- */

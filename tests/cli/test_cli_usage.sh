@@ -28,7 +28,7 @@ wrong '--memory is "5x"' run in --memory 5x
 wrong '--memory is "-1"' run in --memory -1
 wrong '--memory is ""' inspect in --memory ''
 wrong '--as is "nyp"' run in --as nyp
-wrong 'npy|null|tar' run in --as nyp
+wrong 'npy|null|safetensors|tar' run in --as nyp
 wrong '--json takes no value' inspect in --json=yes
 wrong '--seed is "1.5"' run in --seed 1.5
 wrong '--jpeg-quality is "101"' run in --jpeg-quality 101
