@@ -56,7 +56,7 @@ typedef struct mill_loader_options {
     size_t struct_nbytes;
     mill_options run;   /* used: threads, io_depth, io, executor, memory_nbytes, seed, policy, max_errors (bad
                            samples that are allowed in all), max_pixels, trace, source, source_user, format,
-                           user,   on_issue (called within mill_loader_next) */
+                           user, on_issue (called within mill_loader_next) */
     int64_t batch_size; /* samples of one batch of one rank; default 32 */
     mill_shuffle shuffle;
     int64_t window;        /* samples, for MILL_SHUFFLE_WINDOW; default 8192 */
