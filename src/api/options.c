@@ -72,7 +72,8 @@ static mill_status check_words(const mill_options *o, mill_error *err)
         return mill_fail(err, MILL_USAGE, "option", "jpeg_subsampling is 420, 422 or 444, not \"%s\"",
                          o->jpeg_subsampling);
     if (!mill__sink_named(o->sink))
-        return mill_fail(err, MILL_USAGE, "option", "sink is npy, safetensors, tar or null, not \"%s\"", o->sink);
+        return mill_fail(err, MILL_USAGE, "option", "sink is npy, safetensors, tar or null, not \"%s\"",
+                         o->sink);
     mill__format_ops format;
     return o->format ? mill__format_parse(o->format, &format, err) : MILL_OK;
 }

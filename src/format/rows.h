@@ -23,14 +23,14 @@ typedef struct mill__rows {
 
 mill_status mill__rows_peek(const mill__format_ops *self, const mill__window *head, mill_type *type,
                             mill_error *err);
-mill_status mill__rows_open(const mill__format_ops *self, void **walker, const mill_shard_info *info,
+mill_status mill__rows_open(const mill__format_ops *self, void **out, const mill_shard_info *info,
                             int64_t class_index, uint64_t max_sample_nbytes, mill_error *err);
-mill_status mill__rows_next(void *walker, const mill__window *window, const mill__report *report,
+mill_status mill__rows_next(void *self, const mill__window *window, const mill__report *report,
                             mill__sample *sample, size_t *used, size_t *need, mill_error *err);
-void mill__rows_close(void *walker);
+void mill__rows_close(void *self);
 mill_status mill__rows_locate(const mill__format_ops *self, const mill_shard_info *info,
                               const mill__window *head, mill__extents *extents, mill_error *err);
-mill_status mill__rows_at(void *walker, const mill__window *window, int64_t ordinal, mill__sample *sample,
+mill_status mill__rows_at(void *self, const mill__window *window, int64_t ordinal, mill__sample *sample,
                           mill_error *err);
 /* rows_view.c: elements in the machine's byte order, rows in C order. */
 mill_status mill__rows_view(const mill__format_ops *self, const mill__bytes *stored,

@@ -165,7 +165,7 @@ static mill_status write_front(tensors *t, mill_error *err)
     mill__buffer_append(&header, "}", 1);
     while (header.data && header.nbytes < FRONT_NBYTES && !mill__buffer_append(&header, " ", 1))
         ;
-    mill_status status = header.nbytes == FRONT_NBYTES
+    mill_status status = header.data && header.nbytes == FRONT_NBYTES
                              ? MILL_OK
                              : mill__no_memory(err, FRONT_NBYTES, "the header of an output file");
     for (int i = 0; i < 8 && !status; i++)

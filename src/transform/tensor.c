@@ -54,8 +54,8 @@ mill_status mill__tensor_too_large(const char *name, const mill_type *out, mill_
 #define GATHER(type)                                                                                         \
     static void gather_##type(__typeof__(type) *out, const __typeof__(type) *in, size_t n, ptrdiff_t step)   \
     {                                                                                                        \
-        for (size_t i = 0; i < n; i++, in += step)                                                           \
-            out[i] = *in;                                                                                    \
+        for (size_t i = 0; i < n; i++)                                                                       \
+            out[i] = in[(ptrdiff_t)i * step];                                                                \
     }
 GATHER(uint8_t)
 GATHER(uint16_t)

@@ -25,8 +25,9 @@ static mill_status take_axes(const mill_value *value, int rank, int *axes, mill_
         return mill_fail(err, MILL_USAGE, "pipeline", "transpose: %d axes are given, but a sample has %d",
                          value->n, rank);
     for (int i = 0; i < rank; i++) {
-        int64_t axis = (int64_t)value->list[i];
-        if ((double)axis != value->list[i])
+        bool small = value->list[i] > -100 && value->list[i] < 100;
+        int64_t axis = small ? (int64_t)value->list[i] : 0;
+        if (!small || (double)axis != value->list[i])
             return mill_fail(err, MILL_USAGE, "pipeline", "transpose: %g is no axis", value->list[i]);
         mill_status status = mill__tensor_axis("transpose", axis, rank, &axes[i], err);
         if (status)
@@ -73,16 +74,17 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
         return MILL_OK;
     }
     int last = t->rank - 1;
-    const char *from = in->data;
+    ptrdiff_t at = 0; /* in the input, in elements */
     char *to = out->data;
     for (size_t done = 0; done < t->elements; done += t->extents[last]) {
-        mill__tensor_gather(to, from, t->extents[last], t->steps[last], size);
+        mill__tensor_gather(to, (const char *)in->data + at * (ptrdiff_t)size, t->extents[last],
+                            t->steps[last], size);
         to += t->extents[last] * size;
         for (int i = last - 1; i >= 0; i--) { /* the next index, and where it lies */
-            from += t->steps[i] * (ptrdiff_t)size;
+            at += t->steps[i];
             if (++index[i] < t->extents[i])
                 break;
-            from -= (ptrdiff_t)t->extents[i] * t->steps[i] * (ptrdiff_t)size;
+            at -= (ptrdiff_t)t->extents[i] * t->steps[i];
             index[i] = 0;
         }
     }

@@ -22,7 +22,8 @@ static mill_status read_memory(void *handle, uint64_t offset, void *data, size_t
     if (m->fails_at && offset + n > m->fails_at)
         return mill_fail(err, MILL_IO, "io", "a bad block");
     *got = offset >= m->nbytes ? 0 : m->nbytes - offset < n ? m->nbytes - (size_t)offset : n;
-    memcpy(data, m->data + (*got ? offset : 0), *got);
+    if (*got)
+        memcpy(data, m->data + offset, *got);
     return MILL_OK;
 }
 
