@@ -39,7 +39,7 @@ typedef struct mill_stats {
     int threads;             /* compute threads */
     const char *io;          /* "uring" or "threads" */
     const char *executor;    /* "tasks" or "loop" */
-    const char *level; /* instruction sets that kernels use: "c", "x86-64-v3", ...; NULL: none */
+    const char *level;       /* instruction sets that kernels use: "c", "x86-64-v3", ...; NULL: none */
 } mill_stats;
 
 /* Options of a run. Zero or NULL means the default in every field; take them from mill_options_default(). */

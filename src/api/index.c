@@ -109,9 +109,14 @@ static void on_done(mill__io_request *request)
 
 /* ---- on the calling thread ---- */
 
+static task *task_of(const indexing *all, size_t shard)
+{
+    return &all->tasks[all->depth ? shard % all->depth : 0];
+}
+
 static void begin_task(indexing *all, size_t shard)
 {
-    task *t = &all->tasks[shard % all->depth];
+    task *t = task_of(all, shard);
     *t = (task){.all = all, .shard = shard};
     mill__error_clear(&t->error);
     t->request = (mill__io_request){.fd = -1, .call = index_shard, .arg = t, .done = on_done, .owner = t};
@@ -139,7 +144,7 @@ static void tell(indexing *all, task *t)
 
 static mill_status wait_for(indexing *all, size_t shard, mill_error *err)
 {
-    task *t = &all->tasks[shard % all->depth];
+    task *t = task_of(all, shard);
     pthread_mutex_lock(&all->lock);
     while (!t->done)
         pthread_cond_wait(&all->changed, &all->lock);
@@ -182,7 +187,7 @@ static mill_status set_up(indexing *all, const char *spec, mill_error *err)
     if (status)
         return status;
     all->stats.shards = (int64_t)all->nshards;
-    all->depth = (size_t)all->options.run.io_depth;
+    all->depth = all->options.run.io_depth > 0 ? (size_t)all->options.run.io_depth : 1;
     all->tasks = calloc(all->depth, sizeof *all->tasks);
     if (!all->tasks)
         return mill__no_memory(err, all->depth * sizeof *all->tasks, "tasks");
