@@ -36,7 +36,7 @@ run_one() {
     local word=ok
     [ $skipped = 0 ] || word=skip
     [ $failed = 0 ] || word=FAIL
-    printf '  %-5s %-30s %3d s%s\n' "$word" "$name" $((SECONDS - start)) "$note"
+    printf '  %-5s %-34s %3d s%s\n' "$word" "$name" $((SECONDS - start)) "$note"
     if [ $failed != 0 ]; then
         echo "        exit $status; the end of $log:"
         tail -n 25 "$log" | sed 's/^/        | /'
@@ -53,8 +53,8 @@ list=()
 for path in "$BUILD"/tests/test_* "$BUILD"/examples/* "$SRC"/tests/cli/test_*.sh; do
     case $path in *.d | *.o) continue ;; esac
     [ -f "$path" ] || continue
-    name=$(basename "$path" .sh)
-    wanted "$name" && list+=("$name" "$path")
+    name=$(basename "$path")
+    wanted "${name%.sh}" && list+=("$name" "$path")
 done
 echo "tests of $BUILD ($(nproc) at a time)"
 printf '%s\0' "${list[@]}" | xargs -0 -n 2 -P "$(nproc)" bash -c 'run_one "$@"' _

@@ -257,7 +257,7 @@ START_TEST(the_nearest_pixel_is_the_nearest)
         picture_free(&p);
         picture_free(&out);
     }
-    EXPECT(compared > 10000);
+    EXPECT(compared > 1000); /* most matrices lead outside */
 }
 END_TEST
 
