@@ -209,7 +209,7 @@ static mill_status check(const fields *f, mill__npy *npy, mill_error *err)
 mill_status mill__npy_parse(const uint8_t *data, size_t nbytes, mill__npy *npy, size_t *need, mill_error *err)
 {
     *need = 12;
-    if (memcmp(data, "\x93NUMPY", nbytes < 6 ? nbytes : 6) != 0)
+    if (nbytes && memcmp(data, "\x93NUMPY", nbytes < 6 ? nbytes : 6) != 0)
         return bad(err, "it does not begin with \\x93NUMPY");
     if (nbytes < 12)
         return MILL_AGAIN;
