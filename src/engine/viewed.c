@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct shard {
     const mill_source_ops *source;
@@ -14,7 +15,9 @@ typedef struct shard {
     mill_shard_info info;
     pthread_mutex_t lock; /* while it is not known */
     atomic_bool known;
-    mill__bytes view; /* read NULL: the shard is seen as it is stored */
+    mill__bytes view;    /* read NULL: the shard is seen as it is stored */
+    const uint8_t *head; /* its first bytes, while they are at hand and it is not known; under lock */
+    size_t head_nbytes;
 } shard;
 
 static void close_shard(void *handle)
@@ -47,18 +50,44 @@ static mill_status open_shard(void *user, const char *locator, void **handle, mi
     return MILL_OK;
 }
 
-static mill_status find_view(shard *s, mill_error *err)
+/* The stored bytes, those at hand without another read. */
+static mill_status read_stored(void *handle, uint64_t offset, void *data, size_t n, size_t *got,
+                               mill_error *err)
 {
-    const mill__bytes stored = {.read = s->source->read, .handle = s->handle};
+    const shard *s = handle;
+    if (s->head && offset <= s->head_nbytes && n <= s->head_nbytes - offset) {
+        memcpy(data, s->head + offset, n);
+        *got = n;
+        return MILL_OK;
+    }
+    return s->source->read(s->handle, offset, data, n, got, err);
+}
+
+/* head: the shard's first bytes, or NULL. */
+static mill_status find_view(shard *s, const uint8_t *head, size_t head_nbytes, mill_error *err)
+{
+    const mill__bytes stored = {.read = read_stored, .handle = s};
     mill_status status = MILL_OK;
     pthread_mutex_lock(&s->lock);
     if (!atomic_load_explicit(&s->known, memory_order_relaxed)) {
+        s->head = head;
+        s->head_nbytes = head_nbytes;
         if (!s->info.nmembers)
             status = s->format->view(s->format, &stored, &s->info, &s->view, err);
+        s->head = NULL;
         atomic_store_explicit(&s->known, !status, memory_order_release);
     }
     pthread_mutex_unlock(&s->lock);
     return status;
+}
+
+/* The first read of a shard brings its head too, where it begins there: then nothing is read twice. */
+static mill_status read_first(shard *s, void *data, size_t n, size_t *got, mill_error *err)
+{
+    mill_status status = s->source->read(s->handle, 0, data, n, got, err);
+    if (!status)
+        status = find_view(s, data, *got, err);
+    return status || !s->view.read ? status : s->view.read(s->view.handle, 0, data, n, got, err);
 }
 
 static mill_status read_shard(void *handle, uint64_t offset, void *data, size_t n, size_t *got,
@@ -66,9 +95,13 @@ static mill_status read_shard(void *handle, uint64_t offset, void *data, size_t 
 {
     shard *s = handle;
     *got = 0;
-    mill_status status = atomic_load_explicit(&s->known, memory_order_acquire) ? MILL_OK : find_view(s, err);
-    if (status)
-        return status;
+    if (!atomic_load_explicit(&s->known, memory_order_acquire)) {
+        if (!offset)
+            return read_first(s, data, n, got, err);
+        mill_status status = find_view(s, NULL, 0, err);
+        if (status)
+            return status;
+    }
     return s->view.read ? s->view.read(s->view.handle, offset, data, n, got, err)
                         : s->source->read(s->handle, offset, data, n, got, err);
 }
