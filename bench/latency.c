@@ -80,6 +80,7 @@ static double busy(const char *spec, mill_pipeline *p, int epochs, mill_shuffle 
     o.run.source = &far_source;
     o.run.format = "tar";
     o.run.io_depth = depth;
+    o.prefetch = depth > 64 ? depth / 32 : 4; /* what is in flight is samples of batches made ahead */
     mill_loader *l = loader_of(spec, p, &o);
     mill_batch_release(next_of(l));
     double cpu_begin = cpu_s();
@@ -99,7 +100,7 @@ int main(int argc, char **argv)
     static const struct {
         double latency;
         int depth;
-    } rows[] = {{0, 8}, {0.005, 16}, {0.020, 32}, {0.100, 128}};
+    } rows[] = {{0, 8}, {0.005, 16}, {0.020, 32}, {0.100, 512}};
     static const char *const names[] = {"in order", "shuffled"};
     double worst = 1;
     char spec[32];
