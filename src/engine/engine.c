@@ -243,22 +243,11 @@ static mill_status forked(mill_error *err)
         "in the child");
 }
 
-static struct timespec deadline_in(int timeout_ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += timeout_ms / 1000;
-    t.tv_nsec += timeout_ms % 1000 * 1000000L;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    return t;
-}
-
 mill_status mill__engine_next(mill__engine *e, mill__batch **batch, int timeout_ms, mill_error *err)
 {
     if (e->pid != getpid())
         return forked(err);
-    const struct timespec deadline = deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
+    const struct timespec deadline = mill__deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
     mill_status status = MILL_OK;
     mill__slot *slot = NULL;
     pthread_mutex_lock(&e->lock);

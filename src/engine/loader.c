@@ -225,20 +225,9 @@ static mill_batch *deliverable(mill__loader *l)
     return NULL;
 }
 
-static struct timespec deadline_in(int timeout_ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += timeout_ms / 1000;
-    t.tv_nsec += timeout_ms % 1000 * 1000000L;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    return t;
-}
-
 static mill_status wait_for_batch(mill__loader *l, int timeout_ms, mill_batch **batch, mill_error *err)
 {
-    const struct timespec deadline = deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
+    const struct timespec deadline = mill__deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
     for (;;) {
         if (l->failure) {
             if (err)
