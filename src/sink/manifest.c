@@ -4,7 +4,7 @@
  * first line is the settings; "redo HASH" takes back what was said of a shard. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "sink/json_text.h"
+#include "base/json_text.h"
 #include "sink/manifest_json.h"
 #include "sink/manifest_state.h"
 #include <inttypes.h>

@@ -3,7 +3,7 @@
 #ifndef MILL_SINK_MANIFEST_JSON_H
 #define MILL_SINK_MANIFEST_JSON_H
 
-#include "sink/json_text.h"
+#include "base/json_text.h"
 #include "sink/sink.h"
 
 /* text if it is UTF-8, else with the bytes that are not as \xNN: JSON holds Unicode only. malloc'd; NULL

@@ -3,7 +3,7 @@
  * end up in the journal of this run, which then takes the place of the old one. */
 #include "base/error.h"
 #include "base/hash.h"
-#include "sink/json_text.h"
+#include "base/json_text.h"
 #include "sink/manifest_json.h"
 #include "sink/manifest_state.h"
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cutting and indenting JSON (RFC 8259) text. Values are found by their brackets and quotes alone. */
-#include "sink/json_text.h"
+#include "base/json_text.h"
 #include <string.h>
 
 static bool is_blank(char c)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sink/json_text.h: JSON as text: cutting a long document into values that are parsed one by one, so that the
+/* base/json_text.h: JSON as text: cutting a long document into values that are parsed one by one, so that the
  * whole of it never stands in memory as a tree; and indenting. */
-#ifndef MILL_SINK_JSON_TEXT_H
-#define MILL_SINK_JSON_TEXT_H
+#ifndef MILL_BASE_JSON_TEXT_H
+#define MILL_BASE_JSON_TEXT_H
 
 #include "base/memory.h"
 #include <stdbool.h>
