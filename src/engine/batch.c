@@ -121,6 +121,8 @@ void mill__batch_free(mill__batch *batch)
         mill__batch_reset(batch);
     mill__arena_free(&batch->arena);
     mill__free(batch->slab);
+    mill__free(batch->partials);
+    free(batch->done);
     free(batch->issues);
     free(batch->rows);
     *batch = (mill__batch){0};

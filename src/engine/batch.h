@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "sink/sink.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 
 typedef enum mill__batch_state {
@@ -23,6 +24,7 @@ typedef struct mill__batch {
     size_t n; /* rows */
     mill__row *rows;
     uint8_t *slab;      /* rows' tensors, dense; NULL when the plan gives none of fixed size */
+    uint8_t *partials;  /* one for each unit of rows: see reduction.h; NULL without a reduction */
     mill_issue *issues; /* structural findings of the walk, in order; shard is NULL */
     size_t nissues;
     bool last;                     /* the shard ends with this batch */
@@ -36,6 +38,7 @@ typedef struct mill__batch {
     size_t pending;   /* rows that are not transformed yet */
     bool closed;      /* no more rows will come */
     size_t source_nbytes;
+    atomic_ullong *done; /* rows of each unit that are transformed: see step.c. No lock is needed */
     /* the walk's alone (one walk at a time fills a batch) */
     mill__arena arena; /* keys, field lists, issues */
     size_t issue_capacity;

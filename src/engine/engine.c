@@ -65,26 +65,41 @@ static mill_status divide_memory(mill__engine *e, mill_error *err)
 
     const mill__plan *plan = c->job.plan;
     size_t row = plan->fixed && !c->job.encode && !c->job.probe ? plan->row_nbytes : 0;
+    const mill__reduction *reduction = c->job.reduction;
+    size_t unit = reduction ? reduction->unit : 1, extra = reduction ? reduction->nbytes : 0;
+    uint64_t least = unit * row + extra; /* of a batch */
     uint64_t slots = clamp(2 * threads + 4, 6, 64);
-    while (slots > 2 && output / slots < row)
+    while (slots > 2 && output / slots < least)
         slots--;
     uint64_t slab = clamp(output / slots, 0, 8 * MIB);
     uint64_t sample = c->job.probe ? 0 : mill__type_nbytes(&plan->input);
-    if (row > output / 2 || sample > e->max_sample_nbytes)
-        return too_small(e, sample, row, err);
-    if (slab < row)
-        slab = row;
+    if (least > output / 2 || sample > e->max_sample_nbytes)
+        return too_small(e, sample, least, err);
+    if (slab < least)
+        slab = least;
     e->nslots = (int)slots;
-    e->places = row ? (size_t)clamp(slab / row, 1, 4096) : 64;
+    e->places = row ? (size_t)clamp(slab / least, 1, 4096 / unit) * unit : 64;
     e->batch_source_nbytes = row ? SIZE_MAX : (size_t)(output / slots / 2);
     if (row && (c->job.carry))
         e->batch_source_nbytes = (size_t)clamp(output / slots * 4, 1, SIZE_MAX);
     e->chunks = (int)clamp(2 * threads, 1, 16);
     if (e->chunks > (int)e->places)
         e->chunks = (int)e->places;
-    e->fixed_used = fixed_nbytes + slots * e->places * row;
+    e->fixed_used = fixed_nbytes + slots * (e->places * row + e->places / unit * extra);
     e->peak_used = e->fixed_used;
     return MILL_OK;
+}
+
+static mill_status make_partials(const mill__engine *e, mill__batch *batch, mill_error *err)
+{
+    const mill__reduction *reduction = e->config.job.reduction;
+    if (!reduction)
+        return MILL_OK;
+    size_t n = e->places / reduction->unit;
+    batch->partials = mill__alloc(n * reduction->nbytes);
+    batch->done = calloc(n, sizeof *batch->done);
+    return batch->partials && batch->done ? MILL_OK
+                                          : mill__no_memory(err, n * reduction->nbytes, "partial results");
 }
 
 static mill_status make_slots(mill__engine *e, mill_error *err)
@@ -98,6 +113,9 @@ static mill_status make_slots(mill__engine *e, mill_error *err)
         size_t nbytes = e->places * plan->row_nbytes;
         if (mill__batch_open(batch, e->places) || (rows && !(batch->slab = mill__alloc(nbytes))))
             return mill__no_memory(err, nbytes, "a batch");
+        mill_status status = make_partials(e, batch, err);
+        if (status)
+            return status;
     }
     e->free_slots = e->nslots;
     return e->slots ? MILL_OK : mill__no_memory(err, sizeof *e->slots, "batches");

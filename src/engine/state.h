@@ -84,7 +84,8 @@ typedef struct mill__step {
     mill__shard *shard;
     mill__slot *slot;
     size_t first, count;
-    int left; /* chunks that are not done */
+    int left;       /* chunks that are not done */
+    size_t missing; /* rows of the shard's last unit that do not exist; the first chunk sees to that */
     bool block_done, ended;
     size_t joined_nbytes; /* memory for the tail and this block; 0: the tail fits in front */
     size_t charged;       /* of the budget, for that */

@@ -90,6 +90,13 @@ static bool all_claimed(void *self)
     return true;
 }
 
+static void clear_done(const mill__engine *e, mill__batch *batch)
+{
+    const mill__reduction *reduction = e->config.job.reduction;
+    for (size_t i = 0; reduction && i < e->places / reduction->unit; i++)
+        atomic_store_explicit(&batch->done[i], 0, memory_order_relaxed);
+}
+
 static mill__slot *take_slot(mill__engine *e, mill__shard *s)
 {
     for (int i = 0; i < e->nslots; i++) {
@@ -104,6 +111,7 @@ static mill__slot *take_slot(mill__engine *e, mill__shard *s)
         slot->batch.sequence = s->sequence++;
         slot->batch.first = s->samples;
         slot->batch.epoch = e->config.job.epoch;
+        clear_done(e, &slot->batch);
         s->batches++;
         e->free_slots--;
         return slot;
@@ -367,6 +375,14 @@ static void walk(void *self, mill__unit *unit)
                      step->slot->batch.n - step->first);
 }
 
+/* The last rows of a shard may be fewer than a unit: so many are missing. */
+static size_t missing_rows(const mill__engine *e, const mill__step *step)
+{
+    const mill__reduction *reduction = e->config.job.reduction;
+    size_t rest = step->ended && reduction ? step->slot->batch.n % reduction->unit : 0;
+    return rest ? reduction->unit - rest : 0;
+}
+
 static void check_complete(mill__engine *e, mill__slot *slot)
 {
     if (!slot->batch.closed || slot->batch.pending || slot->batch.state != MILL__BATCH_FILLING)
@@ -397,7 +413,8 @@ static void walk_end(void *self, mill__unit *unit)
     mill__shard *s = step->shard;
     mill__batch *batch = &step->slot->batch;
     step->count = batch->n - step->first;
-    batch->pending += step->count;
+    step->missing = missing_rows(e, step);
+    batch->pending += step->count + (step->missing > 0);
     s->samples += (int64_t)step->count;
     s->walking = false;
     mill__input_charge(e, -(int64_t)step->charged);
@@ -432,15 +449,51 @@ static size_t chunk_begin(const mill__step *step, int chunk)
     return step->count * (size_t)chunk / (size_t)step->unit.chunks;
 }
 
+/* So many rows of a unit are transformed; so many others will never come. The thread that makes it whole
+ * reduces it. In one word: rows, missing ones included, in the lower half; the missing ones in the upper. */
+static void rows_done(const mill__engine *e, mill__batch *batch, size_t u, uint64_t rows, uint64_t missing)
+{
+    const mill__reduction *reduction = e->config.job.reduction;
+    const mill__plan *plan = e->config.job.plan;
+    uint64_t add = rows + missing + (missing << 32);
+    uint64_t now = atomic_fetch_add_explicit(&batch->done[u], add, memory_order_acq_rel) + add;
+    if ((uint32_t)now < reduction->unit)
+        return;
+    size_t first = u * reduction->unit;
+    const mill_tensor tensor = {.type = plan->output,
+                                .n = (int64_t)(reduction->unit - (now >> 32)),
+                                .data = batch->slab + first * plan->row_nbytes};
+    void *partial = memset(batch->partials + u * reduction->nbytes, 0, reduction->nbytes);
+    reduction->run(reduction->self, &tensor, &batch->rows[first], partial);
+}
+
+/* Rows that are reduced one by one were already (worker.c). */
+static void reduce(const mill__engine *e, const mill__step *step, size_t begin, size_t end, bool first)
+{
+    const mill__reduction *reduction = e->config.job.reduction;
+    if (!reduction || reduction->unit == 1)
+        return;
+    mill__batch *batch = &step->slot->batch;
+    for (size_t unit = reduction->unit, at = begin; at < end;) {
+        size_t behind = (at / unit + 1) * unit, to = behind < end ? behind : end;
+        rows_done(e, batch, at / unit, to - at, 0);
+        at = to;
+    }
+    if (first && step->missing)
+        rows_done(e, batch, batch->n / reduction->unit, 0, step->missing);
+}
+
 static void chunk(void *self, mill__unit *unit, int chunk, int worker)
 {
     mill__engine *e = self;
     const mill__step *step = (const mill__step *)unit;
     size_t begin = chunk_begin(step, chunk), end = chunk_begin(step, chunk + 1);
-    if (begin == end || atomic_load_explicit(&e->stop, memory_order_relaxed))
+    bool closes = chunk == 0 && step->missing;
+    if ((begin == end && !closes) || atomic_load_explicit(&e->stop, memory_order_relaxed))
         return;
     int64_t traced = mill__trace_now(e->config.trace), start = mill__now_ns();
     mill__worker_rows(&e->workers[worker], &step->slot->batch, step->first + begin, step->first + end);
+    reduce(e, step, step->first + begin, step->first + end, chunk == 0);
     atomic_fetch_add_explicit(&e->busy_ns, mill__now_ns() - start, memory_order_relaxed);
     mill__trace_span(e->config.trace, "transform", traced, "\"shard\":%zu,\"first\":%lld,\"samples\":%zu",
                      step->shard->ordinal,
@@ -453,6 +506,8 @@ static void chunk_end(void *self, mill__unit *unit, int chunk)
     mill__step *step = (mill__step *)unit;
     mill__slot *slot = step->slot;
     slot->batch.pending -= chunk_begin(step, chunk + 1) - chunk_begin(step, chunk);
+    if (chunk == 0)
+        slot->batch.pending -= step->missing > 0;
     if (--step->left == 0) {
         mill__shard *s = step->shard;
         mill__block *b = step->block;

@@ -470,7 +470,9 @@ static mill_status probe(mill__worker *worker, mill__row *row, mill_error *err)
 
 /* ---- one row ---- */
 
-static mill_status transform_row(mill__worker *worker, mill__row *row, void *place, mill_error *err)
+/* partial: what the row alone is reduced to; NULL: it is not. */
+static mill_status transform_row(mill__worker *worker, mill__row *row, void *place, void *partial,
+                                 mill_error *err)
 {
     const mill__job *job = worker->job;
     mill__sample *sample = &worker->sample;
@@ -497,6 +499,8 @@ static mill_status transform_row(mill__worker *worker, mill__row *row, void *pla
         return MILL_OK;
     if (!status && (job->plan->has_tensor || job->plan->nsegments) && (!job->probe || row->width))
         status = transform(worker, &ctx, place, &result, err);
+    if (!status && partial)
+        job->reduction->run(job->reduction->self, &result, row, partial);
     if (!status && row->carried)
         status = carry_fields(worker, row, &result, err);
     return status;
@@ -520,10 +524,19 @@ static void *row_place(const mill__worker *worker, const mill__batch *batch, siz
     return batch->slab ? batch->slab + i * worker->job->plan->row_nbytes : NULL;
 }
 
+/* Where what the row alone is reduced to goes, empty. */
+static void *row_partial(const mill__worker *worker, const mill__batch *batch, size_t i)
+{
+    const mill__reduction *reduction = worker->job->reduction;
+    if (!reduction || reduction->unit > 1)
+        return NULL;
+    return memset(batch->partials + i * reduction->nbytes, 0, reduction->nbytes);
+}
+
 static void one_row(mill__worker *worker, mill__batch *batch, size_t i)
 {
     mill__row *row = &batch->rows[i];
-    void *place = row_place(worker, batch, i);
+    void *place = row_place(worker, batch, i), *partial = row_partial(worker, batch, i);
     row->tensor = place;
     worker->scratch_used = 0;
     if (!row->status) {
@@ -531,7 +544,7 @@ static void one_row(mill__worker *worker, mill__batch *batch, size_t i)
         mill__error_clear(&err);
         mill_status status = ensure_started(worker, &err);
         if (!status)
-            status = transform_row(worker, row, place, &err);
+            status = transform_row(worker, row, place, partial, &err);
         if (status)
             fail_row(row, status, &err);
     }
@@ -582,7 +595,9 @@ static mill_status run_dense(mill__worker *worker, mill__batch *batch, size_t be
 
 void mill__worker_rows(mill__worker *worker, mill__batch *batch, size_t begin, size_t end)
 {
-    bool batched = worker->job->plan->batched && batch->slab && !worker->job->probe;
+    const mill__reduction *reduction = worker->job->reduction;
+    bool batched = worker->job->plan->batched && batch->slab && !worker->job->probe &&
+                   (!reduction || reduction->unit > 1);
     while (begin < end) {
         size_t n = batched ? dense_run(worker, batch, begin, end) : 0;
         if (n > 1) {

@@ -6,6 +6,7 @@
 
 #include "engine/batch.h"
 #include "engine/plan.h"
+#include "engine/reduction.h"
 #include "transform/image.h"
 #include <stdatomic.h>
 
@@ -17,8 +18,9 @@ typedef struct mill__job {
     const char *carry;       /* fields that go with the row: see mill__carries */
     bool encode;             /* image outputs leave as JPEG */
     int quality, subsampling;
-    bool keep_image; /* carry the image field as it is (no tensor to encode) */
-    int probe;       /* 1: image headers, 2: whole images; 0 unless inspecting */
+    bool keep_image;                  /* carry the image field as it is (no tensor to encode) */
+    int probe;                        /* 1: image headers, 2: whole images; 0 unless inspecting */
+    const mill__reduction *reduction; /* NULL: none. Offline only */
 } mill__job;
 
 typedef struct mill__worker {
