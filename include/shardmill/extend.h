@@ -27,14 +27,16 @@ typedef struct mill_param {
     const char *name;
     mill_param_type type;
     const char *fallback; /* text of the default; NULL: must be given; "": absent unless given */
-    const char *choices;  /* "a|b|c" for MILL_PARAM_CHOICE */
+    const char *choices;  /* "a|b|c" for MILL_PARAM_CHOICE; "FILE" as the last of them, or alone for another
+                             type: a file name, which has a '/' or ends in .json, can be given instead */
     double min, max;      /* both 0: no limits */
     const char *help;     /* one line */
 } mill_param;
 
 /* A checked argument. Which member is filled follows from the type: i for INT, BOOL and CHOICE (the index in
  * choices); f and i for FLOAT; list and n for FLOATS; list[0], list[1] for SIZE with n 1 (one number) or 2
- * (width, height); text for all. n is 0 for an absent argument. */
+ * (width, height); text for all. n is 0 for an absent argument, -1 for a file
+ * (its name is text). */
 typedef struct mill_value {
     int64_t i;
     double f;

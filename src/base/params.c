@@ -118,6 +118,15 @@ static mill_status parse_bool(const where *at, const char *text, mill_value *val
     return bad(at, text, "true or false", err);
 }
 
+/* Whether the parameter can be a file instead, and text is the name of one: no choice and no number has a
+ * slash or an extension of letters. */
+static bool is_file(const mill_param *param, const char *text)
+{
+    const char *file = param->choices ? strstr(param->choices, "FILE") : NULL;
+    size_t n = strlen(text);
+    return file && !file[4] && (strchr(text, '/') || (n > 5 && !strcmp(text + n - 5, ".json")));
+}
+
 static mill_status parse_choice(const where *at, const char *text, mill_value *value, mill_error *err)
 {
     const char *s = at->param->choices;
@@ -169,6 +178,10 @@ static mill_status parse_value(const where *at, const char *text, mill_value *va
 {
     *value = (mill_value){.text = strcpy(b->texts, text)};
     b->texts += strlen(text) + 1;
+    if (is_file(at->param, text)) {
+        value->n = -1;
+        return MILL_OK;
+    }
     switch (at->param->type) {
     case MILL_PARAM_INT:
         return parse_int(at, text, value, err);
@@ -341,6 +354,8 @@ static int put_text(mill__buffer *out, const char *text)
 static int put_value(mill__buffer *out, const mill_param *param, const mill_value *value)
 {
     int failed = 0;
+    if (value->n < 0)
+        return put_text(out, value->text);
     switch (param->type) {
     case MILL_PARAM_INT:
         return mill__buffer_printf(out, "%lld", (long long)value->i);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* normalize: u8 images to f32, (x / 255 - mean) / std channel by channel, in float and in that order with
  * true divisions: what torchvision's ToTensor followed by Normalize computes. */
+#include "base/json_read.h"
 #include "transform/pointwise.h"
 #include <stdbool.h>
+#include <stdlib.h>
 
 /* imagenet: torchvision's documentation of its pretrained models. mnist: PyTorch's MNIST example, where the
  * numbers are those of the training set. cifar10, cifar100: mean and standard deviation over all pixels of
@@ -27,7 +29,7 @@ static void normalize_f32(const mill__pointwise *p, float *out, const float *in,
 
 static mill_status check_arguments(const mill_value *values, const mill_type *in, mill_error *err)
 {
-    bool named = values[0].n > 0, listed = values[1].n > 0 || values[2].n > 0;
+    bool named = values[0].n != 0, listed = values[1].n > 0 || values[2].n > 0; /* a set, or a file */
     if ((in->layout != MILL_HWC && in->layout != MILL_CHW) || in->dtype != MILL_U8 || in->rank != 3)
         return mill_fail(
             err, MILL_USAGE, "pipeline",
@@ -39,7 +41,8 @@ static mill_status check_arguments(const mill_value *values, const mill_type *in
                                                                : "tensors");
     if (named == listed)
         return mill_fail(err, MILL_USAGE, "pipeline",
-                         "normalize needs either the name of a set (" SETS ") or both mean= and std=");
+                         "normalize needs either the name of a set (" SETS
+                         "), or a file of statistics, or both mean= and std=");
     if (listed && (!values[1].n || !values[2].n))
         return mill_fail(err, MILL_USAGE, "pipeline", "normalize has %s= but no %s=: give both",
                          values[1].n ? "mean" : "std", values[1].n ? "std" : "mean");
@@ -48,6 +51,36 @@ static mill_status check_arguments(const mill_value *values, const mill_type *in
             return mill_fail(err, MILL_USAGE, "pipeline",
                              "normalize: std is 0 at place %d, and nothing can be divided by that", i + 1);
     return MILL_OK;
+}
+
+/* Statistics of u8 images are of 0 to 255; without a dtype they are taken for what mean= and std= are. */
+static mill_status plan_file(const char *path, const mill__pointwise *model, const mill_type *in,
+                             mill_type *out, void **self, mill_error *err)
+{
+    double *mean;
+    size_t n;
+    mill_dtype dtype;
+    mill_status status = mill__json_mean_std(path, &mean, &n, &dtype, err);
+    if (status)
+        return status;
+    if (dtype && dtype != MILL_U8) {
+        free(mean);
+        return mill_fail(err, MILL_USAGE, "pipeline",
+                         "normalize needs statistics of u8 images, and \"%.200s\" has them of %s: end that "
+                         "pipeline before cast, or use standardize",
+                         path, mill_dtype_name(dtype));
+    }
+    bool zero = false;
+    for (size_t i = 0; i < 2 * n; i++) {
+        mean[i] /= dtype ? 255.0 : 1.0;
+        zero |= i >= n && (float)mean[i] == 0.0f;
+    }
+    const mill__numbers lists[2] = {{"mean", mean, (int)n}, {"std", mean + n, (int)n}};
+    status = zero ? mill_fail(err, MILL_USAGE, "pipeline",
+                              "normalize: a std in \"%.200s\" is 0, and nothing can be divided by that", path)
+                  : mill__pointwise_plan(model, lists, in, out, self, err);
+    free(mean);
+    return status;
 }
 
 static mill_status plan(const mill_value *values, void *user, const mill_type *in, mill_type *out,
@@ -59,7 +92,9 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     if (status)
         return status;
     mill__numbers lists[2] = {{"mean", values[1].list, values[1].n}, {"std", values[2].list, values[2].n}};
-    int set = values[0].n ? (int)values[0].i : -1;
+    int set = values[0].n > 0 ? (int)values[0].i : -1;
+    if (values[0].n < 0 || set >= (int)(sizeof sets / sizeof *sets)) /* the very word FILE */
+        return plan_file(values[0].text, &model, in, out, self, err);
     if (set >= 0) {
         lists[0] = (mill__numbers){"mean", sets[set].mean, sets[set].n};
         lists[1] = (mill__numbers){"std", sets[set].std, sets[set].n};
@@ -71,8 +106,8 @@ static const mill_param params[] = {
     {.name = "set",
      .type = MILL_PARAM_CHOICE,
      .fallback = "",
-     .choices = SETS,
-     .help = "well-known mean and std"},
+     .choices = SETS "|FILE",
+     .help = "well-known mean and std, or a file that shardmill stats --out wrote of u8 images"},
     {.name = "mean",
      .type = MILL_PARAM_FLOATS,
      .fallback = "",

@@ -51,6 +51,7 @@ static const struct {
     {"random_resized_crop 8 scale=0.5,2", {"scale", "from 0 to 1"}},
     {"normalize mean=1,,2 std=1", {"mean", "\"1,,2\"", "number such as"}},
     {"normalize imagenett", {"set", "\"imagenett\"", "imagenet|cifar10"}},
+    {"standardize json", {"mean", "\"json\"", "number such as"}},
     {"pad 1 mode=mirror", {"pad: mode", "\"mirror\"", "constant|edge|reflect|symmetric"}},
     {"cast f31", {"dtype", "\"f31\"", "f16|bf16|f32"}},
     {"layout", {"layout needs layout", "chw"}},
@@ -101,6 +102,9 @@ static const struct {
     {"random_resized_crop 224",
      "random_resized_crop size=224 scale=0.08,1 ratio=0.75,1.3333333333333333 filter=bilinear"},
     {"normalize imagenet", "normalize set=imagenet"},
+    {"normalize a.json", "normalize set=a.json"},
+    {"standardize ./x", "standardize mean=./x"},
+    {"standardize \"a b.json\"", "standardize mean=\"a b.json\""},
     {"normalize mean=0.5,0.25,1 std=100", "normalize mean=0.5,0.25,1 std=100"},
     {"cast bf16|layout chw", "cast dtype=bf16 | layout layout=chw"},
 };
