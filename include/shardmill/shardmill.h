@@ -7,6 +7,7 @@
 #include <shardmill/loader.h>
 #include <shardmill/pipeline.h>
 #include <shardmill/run.h>
+#include <shardmill/stats.h>
 #include <shardmill/types.h>
 
 #endif

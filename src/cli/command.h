@@ -11,6 +11,7 @@
     X(run)                                                                                                   \
     X(load)                                                                                                  \
     X(inspect)                                                                                               \
+    X(stats)                                                                                                 \
     X(index)                                                                                                 \
     X(transforms)                                                                                            \
     X(formats)
