@@ -269,10 +269,7 @@ static mill_status check_mix(const mill_loader *l, const char *text, mill_error 
 static mill_status compile(mill_loader *l, const mill__engine_config *config, const mill_pipeline *pipeline,
                            mill_error *err)
 {
-    mill_type type;
-    mill_status status = mill__engine_peek(config, &type, err);
-    if (!status)
-        status = mill__plan_compile(pipeline, &type, &l->plan, err);
+    mill_status status = mill__engine_compile(config, pipeline, &l->plan, err);
     if (status)
         return status;
     char text[96];

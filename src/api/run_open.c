@@ -71,14 +71,6 @@ static mill_status open_folder(mill__run *r, const char *spec, mill_error *err)
     return status ? status : open_manifest(r, spec, err);
 }
 
-static mill_status compile(mill__run *r, mill__engine_config *config, const mill_pipeline *pipeline,
-                           mill_error *err)
-{
-    mill_type type;
-    mill_status status = mill__engine_peek(config, &type, err);
-    return status ? status : mill__plan_compile(pipeline, &type, &r->plan, err);
-}
-
 static void fill_config(mill__run *r, mill__engine_config *config)
 {
     config->job.plan = &r->plan;
@@ -99,7 +91,7 @@ static mill_status prepare(mill__run *r, mill__engine_config *config, const char
     if (!status)
         status = mill__spec_check_names(r->shards, r->nshards, err);
     if (!status)
-        status = compile(r, config, pipeline, err);
+        status = mill__engine_compile(config, pipeline, &r->plan, err);
     if (!status)
         status = open_sink(r, err);
     if (!status) {

@@ -223,15 +223,12 @@ static mill_status work(gathering *g, mill_error *err)
 static mill_status prepare(gathering *g, mill__engine_config *config, const char *spec,
                            const mill_pipeline *pipeline, mill_error *err)
 {
-    mill_type type;
     mill_options *o = &g->options.run;
     mill_status status = mill__options_expand(o, spec, &g->shards, &g->nshards, err);
     config->shards = g->shards;
     config->nshards = g->nshards;
     if (!status)
-        status = mill__engine_peek(config, &type, err);
-    if (!status)
-        status = mill__plan_compile(pipeline, &type, &g->plan, err);
+        status = mill__engine_compile(config, pipeline, &g->plan, err);
     if (status)
         return status;
     g->tallying = true;

@@ -131,8 +131,7 @@ static mill_status make_workers(mill__engine *e, mill_error *err)
     return MILL_OK;
 }
 
-/* A format for every shard, before anything is read. */
-static mill_status check_formats(const mill__engine_config *c, mill_error *err)
+mill_status mill__engine_check_formats(const mill__engine_config *c, mill_error *err)
 {
     for (size_t i = 0; i < c->nshards && !c->format; i++) {
         const mill__shard_name *name = &c->shards[i];
@@ -149,7 +148,7 @@ static mill_status check_formats(const mill__engine_config *c, mill_error *err)
 mill_status mill__engine_check(const mill__engine_config *config, mill_error *err)
 {
     mill__engine e = {.config = *config};
-    mill_status status = check_formats(config, err);
+    mill_status status = mill__engine_check_formats(config, err);
     return status ? status : divide_memory(&e, err);
 }
 
@@ -195,7 +194,7 @@ static void init_locks(mill__engine *e)
 
 static mill_status set_up(mill__engine *e, mill_error *err)
 {
-    mill_status status = check_formats(&e->config, err);
+    mill_status status = mill__engine_check_formats(&e->config, err);
     if (!status)
         status = divide_memory(e, err);
     if (!status)
@@ -388,7 +387,7 @@ static mill_status peek_shard(const mill__engine_config *c, const mill__shard_na
     const mill_source_ops *stored = c->source ? c->source : &mill__source_file;
     const mill_source_ops *source = mill__viewed_source(stored, format);
     if (!format)
-        return check_formats(c, err);
+        return mill__engine_check_formats(c, err);
     void *handle;
     mill_shard_info info = {0};
     mill_status status =
@@ -408,12 +407,13 @@ static mill_status peek_shard(const mill__engine_config *c, const mill__shard_na
     return status;
 }
 
-mill_status mill__engine_peek(const mill__engine_config *config, mill_type *type, mill_error *err)
+static mill_status peek(const mill__engine_config *config, mill_type *type, const mill__shard_name **shard,
+                        mill_error *err)
 {
     mill_status status = MILL_USAGE;
     enum { TRIES = 8 };
     for (size_t i = 0; i < config->nshards && i < TRIES; i++) {
-        const mill__shard_name *name = &config->shards[i];
+        const mill__shard_name *name = *shard = &config->shards[i];
         if (name->is_folder && !config->source) {
             mill_type encoded = {.dtype = MILL_U8, .layout = MILL_ENCODED, .rank = 1, .shape = {-1}};
             *type = encoded;
@@ -426,5 +426,25 @@ mill_status mill__engine_peek(const mill__engine_config *config, mill_type *type
         if (!i)
             mill__error_where(err, name->locator, NULL, MILL_NO_OFFSET);
     }
+    return status;
+}
+
+mill_status mill__engine_peek(const mill__engine_config *config, mill_type *type, mill_error *err)
+{
+    const mill__shard_name *shard;
+    return peek(config, type, &shard, err);
+}
+
+mill_status mill__engine_compile(const mill__engine_config *config, const mill_pipeline *pipeline,
+                                 mill__plan *plan, mill_error *err)
+{
+    mill_type type;
+    const mill__shard_name *shard;
+    mill_status status = peek(config, &type, &shard, err);
+    if (status)
+        return status;
+    status = mill__plan_compile(pipeline, &type, plan, err);
+    if (status)
+        mill__error_where(err, shard->locator, NULL, MILL_NO_OFFSET);
     return status;
 }

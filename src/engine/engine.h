@@ -38,6 +38,8 @@ typedef struct mill__engine_stats {
     int64_t steps, regions; /* steps started; times the team was entered */
 } mill__engine_stats;
 
+/* A format for every shard, before anything is read. */
+mill_status mill__engine_check_formats(const mill__engine_config *config, mill_error *err);
 /* What open would refuse, found without starting anything. */
 mill_status mill__engine_check(const mill__engine_config *config, mill_error *err);
 /* Why a budget does not do is said in err, with the least that would. */
@@ -56,5 +58,8 @@ void mill__engine_close(mill__engine *engine); /* at any moment; NULL is fine */
 
 /* The type of one sample of the first shard that can be read, from its first bytes. */
 mill_status mill__engine_peek(const mill__engine_config *config, mill_type *type, mill_error *err);
+/* Compile a pipeline for samples of that type; errors name that shard. */
+mill_status mill__engine_compile(const mill__engine_config *config, const mill_pipeline *pipeline,
+                                 mill__plan *plan, mill_error *err);
 
 #endif

@@ -73,18 +73,6 @@ static mill_status make_tables(mill__loader *l, mill_error *err)
     return MILL_OK;
 }
 
-static mill_status check_formats(const mill__loader *l, mill_error *err)
-{
-    for (size_t i = 0; i < l->config.engine.nshards; i++)
-        if (!mill__load_format(l, i))
-            return mill_fail(
-                err, MILL_USAGE, "format",
-                "no shard format is known for \"%s\": its name ends in none of the known extensions; "
-                "name the format",
-                mill__load_name(l, i)->locator);
-    return MILL_OK;
-}
-
 static mill_status start_io(mill__loader *l, mill_error *err)
 {
     cpu_set_t cpus;
@@ -151,7 +139,7 @@ mill_status mill__loader_open(mill__loader **loader, const mill__loader_config *
     if (!l)
         return mill__no_memory(err, sizeof *l, "a loader");
     init(l, config);
-    mill_status status = check_formats(l, err);
+    mill_status status = mill__engine_check_formats(&l->config.engine, err);
     if (!status)
         status = divide_memory(l, &nbatches, err);
     if (!status)

@@ -40,6 +40,7 @@ wrong 'cifar|folder|idx|npy|raw|tar|tokens' inspect in --format tat
 wrong 'contradict' inspect in -vq
 wrong 'did you mean "scale"' run in --pipe 'sin | scal 2' --out o
 wrong '         ^' run in --pipe 'sin | scal 2' --out o
+wrong 'in/part-000.npy: transform 1, decode' run in --pipe decode --out o
 wrong 'no-such.tar' run no-such.tar --pipe sin --out o
 wrong 'nothing matches' inspect '*.zip'
 wrong 'did you mean resize?' transforms rezise
