@@ -48,14 +48,21 @@ run_one() {
 export -f run_one
 export logs
 
-wanted() { [ -z "${TESTS:-}" ] || [[ " $TESTS " == *" $1 "* ]]; }
-list=()
+TESTS=" ${TESTS:-} "
+TESTS=${TESTS//.sh / }
+wanted() { [ -z "${TESTS// /}" ] || [[ $TESTS == *" $1 "* ]]; }
+list=() unknown=$TESTS
 for path in "$BUILD"/tests/test_* "$BUILD"/examples/* "$SRC"/tests/cli/test_*.sh; do
     case $path in *.d | *.o) continue ;; esac
     [ -f "$path" ] || continue
     name=$(basename "$path")
+    unknown=${unknown// ${name%.sh} / }
     wanted "${name%.sh}" && list+=("$name" "$path")
 done
+if [ -n "${unknown// /}" ]; then
+    echo "no test is called:$unknown"
+    exit 2
+fi
 echo "tests of $BUILD ($(nproc) at a time)"
 printf '%s\0' "${list[@]}" | xargs -0 -n 2 -P "$(nproc)" bash -c 'run_one "$@"' _
 totals=$(cat "$logs"/*.count | awk '{p += $1; f += $2; s += $3} END {printf "%d passed, %d failed, %d skipped", p, f, s}')
