@@ -5,6 +5,7 @@
 #include "api/options.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/joined.h"
 #include "engine/viewed.h"
 #include "registry.h"
 #include <pthread.h>
@@ -29,6 +30,7 @@ typedef struct indexing {
     mill__format_ops format; /* that is asked for by name */
     mill__shard_name *shards;
     size_t nshards;
+    mill__joined *joined; /* NULL: samples lie within shards */
     mill__io *io;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -74,15 +76,16 @@ static void index_shard(void *arg)
                                     : name->is_folder       ? &mill__source_folder
                                                             : &mill__source_file;
     const mill__format_ops *format = format_of(all, name);
-    const mill_source_ops *source = mill__viewed_source(stored, format);
+    const mill_source_ops *source = all->joined ? &mill__joined_ops : mill__viewed_source(stored, format);
     void *handle;
     mill_shard_info info = {0};
     if (!format) {
         t->status = mill_fail(&t->error, MILL_USAGE, "format", "no shard format is known for it");
         return;
     }
-    t->status = mill__viewed_open(stored, all->options.run.source_user, format, name->locator, &handle, &info,
-                                  &t->error);
+    t->status = all->joined ? mill__joined_open(all->joined, t->shard, &handle, &info, &format, &t->error)
+                            : mill__viewed_open(stored, all->options.run.source_user, format, name->locator,
+                                                &handle, &info, &t->error);
     if (t->status)
         return;
     const mill__indexed shard = {.name = name,
@@ -187,6 +190,14 @@ static mill_status set_up(indexing *all, const char *spec, mill_error *err)
     if (status)
         return status;
     all->stats.shards = (int64_t)all->nshards;
+    const mill__joined_config joined = {.shards = all->shards,
+                                        .nshards = all->nshards,
+                                        .source = all->options.run.source,
+                                        .source_user = all->options.run.source_user,
+                                        .format = all->options.run.format ? &all->format : NULL};
+    status = mill__joined_new(&all->joined, &joined, err);
+    if (status)
+        return status;
     all->depth = all->options.run.io_depth > 0 ? (size_t)all->options.run.io_depth : 1;
     all->tasks = calloc(all->depth, sizeof *all->tasks);
     if (!all->tasks)
@@ -216,6 +227,7 @@ mill_status mill_index(const char *spec, const mill_index_options *options, mill
     if (!status)
         status = index_all(&all, err);
     mill__io_close(all.io);
+    mill__joined_free(all.joined);
     pthread_cond_destroy(&all.changed);
     pthread_mutex_destroy(&all.lock);
     mill__spec_free(all.shards, all.nshards);

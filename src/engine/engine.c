@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/joined.h"
 #include "engine/state.h"
 #include "engine/viewed.h"
 #include "registry.h"
@@ -192,6 +193,17 @@ static void init_locks(mill__engine *e)
     pthread_condattr_destroy(&monotonic);
 }
 
+static mill_status join_shards(mill__engine *e, mill_error *err)
+{
+    const mill__joined_config config = {.shards = e->config.shards,
+                                        .nshards = e->config.nshards,
+                                        .source = e->config.source,
+                                        .source_user = e->config.source_user,
+                                        .format = e->config.format,
+                                        .stop = &e->stop};
+    return mill__joined_new(&e->joined, &config, err);
+}
+
 static mill_status set_up(mill__engine *e, mill_error *err)
 {
     mill_status status = mill__engine_check_formats(&e->config, err);
@@ -199,6 +211,8 @@ static mill_status set_up(mill__engine *e, mill_error *err)
         status = divide_memory(e, err);
     if (!status)
         status = make_slots(e, err);
+    if (!status)
+        status = join_shards(e, err);
     if (!status)
         status = make_workers(e, err);
     if (!status)
@@ -361,6 +375,7 @@ void mill__engine_close(mill__engine *e)
     mill__team_end(&e->team);
     mill__io_close(e->io);
     mill__input_free(e);
+    mill__joined_free(e->joined);
     for (int i = 0; e->workers && i < e->config.threads; i++)
         mill__worker_end(&e->workers[i]);
     for (int i = 0; e->slots && i < e->nslots; i++)

@@ -3,6 +3,7 @@
  * open yet. Memory is taken in that order too, and a piece of it is kept for a shard that was passed over: no
  * younger one can starve it. */
 #include "base/error.h"
+#include "engine/joined.h"
 #include "engine/state.h"
 #include "engine/viewed.h"
 #include "registry.h"
@@ -21,9 +22,14 @@ static void open_shard(void *arg) /* on an I/O thread */
     mill__engine *e = s->engine;
     mill__error_clear(&s->error);
     int64_t begin = mill__trace_now(e->config.trace);
-    s->status = mill__viewed_open(s->source, s->source_user, s->format, s->name->locator, &s->handle,
-                                  &s->info, &s->error);
-    s->source = mill__viewed_source(s->source, s->format);
+    if (e->joined) {
+        s->status = mill__joined_open(e->joined, s->ordinal, &s->handle, &s->info, &s->format, &s->error);
+        s->source = &mill__joined_ops;
+    } else {
+        s->status = mill__viewed_open(s->source, s->source_user, s->format, s->name->locator, &s->handle,
+                                      &s->info, &s->error);
+        s->source = mill__viewed_source(s->source, s->format);
+    }
     s->handle_open = !s->status;
     if (!s->status && e->config.keep)
         s->kept = e->config.keep(e->config.user, s->ordinal, &s->info);
@@ -146,7 +152,7 @@ static bool issue_block(mill__engine *e, mill__shard *s, int kept)
         return false; /* else: when others have ended */
     }
     *b = (mill__block){.shard = s, .memory = memory, .room = room, .nbytes = nbytes};
-    int fd = s->source->fd ? s->source->fd(s->handle) : -1;
+    int fd = mill__joined_descriptor(s->source, s->handle, s->issued, nbytes);
     b->request = (mill__io_request){.fd = fd,
                                     .read = s->source->read,
                                     .handle = s->handle,

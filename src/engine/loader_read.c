@@ -439,7 +439,7 @@ static void issue_read(mill__loader *l, mill__load_read *r)
         read_done(l, r);
         return;
     }
-    r->request = (mill__io_request){.fd = source->fd ? source->fd(s->handle) : -1,
+    r->request = (mill__io_request){.fd = mill__joined_descriptor(source, s->handle, r->offset, r->nbytes),
                                     .read = source->read,
                                     .handle = s->handle,
                                     .offset = r->offset,

@@ -18,6 +18,7 @@ typedef struct job {
     size_t shard;
     bool index; /* else only open */
     void *handle;
+    const mill__format_ops *format; /* to index it with */
     mill_shard_info info;
     mill__index made;
     mill_status status;
@@ -46,7 +47,8 @@ static const mill_source_ops *stored_source(const mill__loader *l, size_t shard)
 
 const mill_source_ops *mill__load_source(const mill__loader *l, size_t shard)
 {
-    return mill__viewed_source(stored_source(l, shard), mill__load_format(l, shard));
+    return l->joined ? &mill__joined_ops
+                     : mill__viewed_source(stored_source(l, shard), mill__load_format(l, shard));
 }
 
 /* ---- on I/O threads ---- */
@@ -83,7 +85,7 @@ static void make_index(job *j, const mill_source_ops *source)
 {
     mill__loader *l = j->loader;
     const mill__indexed shard = {.name = mill__load_name(l, j->shard),
-                                 .format = mill__load_format(l, j->shard),
+                                 .format = j->format,
                                  .source = source,
                                  .handle = j->handle,
                                  .info = &j->info,
@@ -103,9 +105,11 @@ static void run_job(void *arg)
     mill__loader *l = j->loader;
     const mill_source_ops *source = mill__load_source(l, j->shard);
     int64_t begin = mill__trace_now(l->config.engine.trace);
-    j->status = mill__viewed_open(stored_source(l, j->shard), l->config.engine.source_user,
-                                  mill__load_format(l, j->shard), mill__load_name(l, j->shard)->locator,
-                                  &j->handle, &j->info, &j->error);
+    j->format = mill__load_format(l, j->shard);
+    j->status =
+        l->joined ? mill__joined_open(l->joined, j->shard, &j->handle, &j->info, &j->format, &j->error)
+                  : mill__viewed_open(stored_source(l, j->shard), l->config.engine.source_user, j->format,
+                                      mill__load_name(l, j->shard)->locator, &j->handle, &j->info, &j->error);
     mill__trace_span(l->config.engine.trace, "open", begin, "\"shard\":%zu", j->shard);
     if (j->status) {
         j->handle = NULL;

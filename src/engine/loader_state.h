@@ -14,6 +14,7 @@
 #define MILL_ENGINE_LOADER_STATE_H
 
 #include "base/trace.h"
+#include "engine/joined.h"
 #include "engine/loader.h"
 #include "engine/team.h"
 #include "kernel/augment.h"
@@ -140,6 +141,7 @@ struct mill__loader {
     pthread_cond_t work, out;
     pid_t pid;
     mill__io *io;
+    mill__joined *joined; /* NULL: samples lie within shards */
     mill__team team;
     mill__worker *workers;
     atomic_bool stop;

@@ -101,6 +101,7 @@ struct mill__engine {
     pthread_cond_t out;  /* consumer */
     pid_t pid;
     mill__io *io;
+    struct mill__joined *joined; /* NULL: samples lie within shards */
 
     /* limits, fixed at open */
     size_t piece_nbytes, room_nbytes; /* of a piece, kept in front for a tail */

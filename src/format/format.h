@@ -42,14 +42,29 @@ typedef struct mill__bytes {
     void *handle;
 } mill__bytes;
 
+/* What a shard holds of a sequence that goes on from shard to shard: n elements, behind first bytes. */
+typedef struct mill__piece {
+    mill_dtype dtype;
+    uint64_t first, n;
+} mill__piece;
+
+/* Which windows on that sequence are the shard's: those that begin in it. Its bytes go on with those of the
+ * shards behind it as far as they are needed. */
+typedef struct mill__stretch {
+    uint64_t first, rows;   /* where in its bytes the first window begins; how many there are */
+    const mill_error *lost; /* NULL: all of them. Why those behind rows cannot be had */
+} mill__stretch;
+
 /* What the arguments of a format say, as in raw:f32:3x32x32; all 0 without any. */
 typedef struct mill__format_settings {
     mill_type type;
-    uint64_t skip;           /* bytes at the beginning of a shard */
-    uint64_t window, stride; /* elements */
-    int labels;              /* bytes in front of each sample; 0: find out */
-    bool swapped;            /* elements are in the other byte order */
-    bool plain;              /* no header, whatever the first bytes look like */
+    uint64_t skip;             /* bytes at the beginning of a shard */
+    uint64_t window, stride;   /* elements */
+    int labels;                /* bytes in front of each sample; 0: find out */
+    bool swapped;              /* elements are in the other byte order */
+    bool plain;                /* no header, whatever the first bytes look like */
+    bool joined;               /* windows are on what all shards hold together (piece) */
+    const mill__stretch *part; /* joined: of the shard at hand; NULL: the shard is all there is */
 } mill__format_settings;
 
 struct mill__rows;
@@ -68,6 +83,11 @@ struct mill__format_ops {
     /* Formats whose samples are rows of one size (rows.h): what the head of a shard of nbytes says. */
     mill_status (*rows)(const mill__format_ops *self, const mill__window *head, uint64_t nbytes,
                         struct mill__rows *rows, size_t *need, mill_error *err);
+    /* Formats whose samples may be windows on what all shards hold together (settings: window, stride,
+     * joined): what a shard of nbytes holds, by its head. Answers as next() does. NULL: samples always lie
+     * within shards. */
+    mill_status (*piece)(const mill__format_ops *self, const mill__window *head, uint64_t nbytes,
+                         mill__piece *piece, size_t *need, mill_error *err);
     /* If walkers want other bytes than those that are stored (another byte order, another order of elements),
      * as many of them, *view gives them; else view->read stays NULL. Asked by the first read of a shard, on
      * its thread. A shard that cannot be understood is no failure here: its walker will say so. stored
@@ -92,7 +112,8 @@ struct mill__format_ops {
                         mill__sample *sample, size_t *used, size_t *need, mill_error *err);
     void (*close)(void *walker);
     /* Where the samples lie, if that can be told without reading them, from the head (as for peek) and info
-     * alone. NULL: the shard has to be walked once. */
+     * alone. On failure too: those samples are there, and err says what is lost behind them. NULL: the shard
+     * has to be walked once. */
     mill_status (*locate)(const mill__format_ops *self, const mill_shard_info *info, const mill__window *head,
                           mill__extents *extents, mill_error *err);
     /* Take sample number ordinal out of a window that holds its extent and nothing else, in any order. What

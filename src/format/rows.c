@@ -67,6 +67,13 @@ mill_status mill__rows_open(const mill__format_ops *self, void **out, const mill
     return MILL_OK;
 }
 
+static mill_status fail_as(const mill_error *why, mill_error *err)
+{
+    if (err)
+        *err = *why;
+    return why->status;
+}
+
 /* Whether the rows that the header promises are there. */
 static mill_status check_size(const mill__rows *r, uint64_t nbytes, mill_error *err)
 {
@@ -170,6 +177,8 @@ mill_status mill__rows_next(void *self, const mill__window *window, const mill__
         uint64_t left = start - window->offset;
         *used = left < window->nbytes ? (size_t)left : window->nbytes;
     }
+    if (w->row == w->is.rows && w->is.lost)
+        return fail_as(w->is.lost, err);
     if (w->row == w->is.rows)
         return finish(w, window, report, used, need);
     size_t row_nbytes = (size_t)w->is.row_nbytes;
@@ -204,7 +213,7 @@ mill_status mill__rows_locate(const mill__format_ops *self, const mill_shard_inf
                                    .first = is.first,
                                    .row_nbytes = is.row_nbytes,
                                    .stride_nbytes = is.stride_nbytes};
-    return status;
+    return status || !is.lost ? status : fail_as(is.lost, err);
 }
 
 mill_status mill__rows_at(void *self, const mill__window *window, int64_t ordinal, mill__sample *sample,

@@ -15,6 +15,7 @@ typedef struct mill__rows {
     int labels;             /* bytes in front of a row's tensor, the last of which is its label */
     bool swapped;           /* elements are stored in the other byte order */
     bool fortran;           /* the first axis varies fastest, as in Fortran */
+    const mill_error *lost; /* rows that should follow cannot be had: why; NULL: none */
 } mill__rows;
 
 /* rows() answers as next() does: MILL_AGAIN if the head is too short, with *need. What it promises is not

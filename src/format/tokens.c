@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* format/tokens.c: text as token numbers, to train language models with: a sample is a window of T + 1
- * tokens, T of which are seen and T predicted. Windows begin at every stride-th token of a shard; those that
- * would reach over its end are left out.
+ * tokens, T of which are seen and T predicted. Windows begin at every stride-th token of the data set, its
+ * shards one behind the other, or of each shard; those that would reach over the end are left out.
  *
  * A shard may begin with the header of llm.c: 256 int32, of which the first is 20240520 (u16 tokens, version
  * 1) or 20240801 (u32 tokens, version 7), the second the version, the third the number of tokens. */
@@ -66,6 +66,35 @@ static mill_status find_header(const mill__format_settings *s, const mill__windo
     return MILL_OK;
 }
 
+static mill_status check_length(const mill__rows *is, uint64_t ntokens, uint64_t nbytes, mill_error *err)
+{
+    uint64_t there = (nbytes - is->first) / mill_dtype_nbytes(is->type.dtype);
+    if (ntokens > there)
+        return mill_fail(err, MILL_BAD_DATA, "truncated",
+                         "the header promises %" PRIu64 " tokens, but there are %" PRIu64, ntokens, there);
+    return MILL_OK;
+}
+
+/* What lies behind the tokens is not passed over: it may well be that the header is wrong. */
+static mill_status piece(const mill__format_ops *self, const mill__window *head, uint64_t nbytes,
+                         mill__piece *piece, size_t *need, mill_error *err)
+{
+    uint64_t ntokens = 0;
+    mill__rows is = {0};
+    mill_status status = find_header(&self->settings, head, nbytes, &is, &ntokens, need, err);
+    if (!status)
+        status = check_length(&is, ntokens, nbytes, err);
+    if (status)
+        return status;
+    *piece = (mill__piece){.dtype = is.type.dtype, .first = is.first, .n = ntokens};
+    uint64_t end = is.first + ntokens * mill_dtype_nbytes(is.type.dtype);
+    if (end < nbytes)
+        return mill_fail(err, MILL_BAD_DATA, "size",
+                         "%" PRIu64 " bytes behind the %" PRIu64 " tokens; within=shard passes over them",
+                         nbytes - end, ntokens);
+    return MILL_OK;
+}
+
 static mill_status rows(const mill__format_ops *self, const mill__window *head, uint64_t nbytes,
                         mill__rows *is, size_t *need, mill_error *err)
 {
@@ -75,14 +104,18 @@ static mill_status rows(const mill__format_ops *self, const mill__window *head, 
     mill_status status = find_header(s, head, nbytes, is, &ntokens, need, err);
     if (status || nbytes == UINT64_MAX)
         return status;
+    status = check_length(is, ntokens, nbytes, err);
+    if (status)
+        return status;
     uint64_t token = mill_dtype_nbytes(is->type.dtype);
-    if (ntokens > (nbytes - is->first) / token)
-        return mill_fail(err, MILL_BAD_DATA, "truncated",
-                         "the header promises %" PRIu64 " tokens, but there are %" PRIu64, ntokens,
-                         (nbytes - is->first) / token);
     is->row_nbytes = s->window * token;
     is->stride_nbytes = s->stride * token;
     is->rows = ntokens < s->window ? 0 : (ntokens - s->window) / s->stride + 1;
+    if (s->part) {
+        is->first = s->part->first;
+        is->rows = s->part->rows;
+        is->lost = s->part->lost;
+    }
     return MILL_OK;
 }
 
@@ -98,6 +131,7 @@ static mill_status settle(const mill_value *values, mill__format_settings *s, mi
     static const mill_dtype dtypes[] = {0, MILL_U16, MILL_U32};
     s->type.dtype = dtypes[values[2].i];
     s->plain = values[3].i;
+    s->joined = values[4].i == 0;
     if (s->plain && !s->type.dtype)
         return mill_fail(err, MILL_USAGE, "option",
                          "format tokens: without a header, dtype=u16 or dtype=u32 has to be said");
@@ -121,7 +155,12 @@ static const mill_param params[] = {
      .type = MILL_PARAM_CHOICE,
      .choices = "auto|none",
      .fallback = "auto",
-     .help = "none: all is tokens, even what looks like a header"}};
+     .help = "none: all is tokens, even what looks like a header"},
+    {.name = "within",
+     .type = MILL_PARAM_CHOICE,
+     .choices = "dataset|shard",
+     .fallback = "dataset",
+     .help = "dataset: windows go on from shard to shard; shard: none leaves its shard"}};
 
 const mill__format_ops mill__format_tokens = {
     .name = "tokens",
@@ -132,4 +171,5 @@ const mill__format_ops mill__format_tokens = {
     .nparams = sizeof params / sizeof *params,
     .settle = settle,
     .rows = rows,
+    .piece = piece,
     MILL__ROWS_CALLBACKS};
