@@ -271,16 +271,17 @@ static void say_lost(shard *s, const reach *r, int64_t n)
 {
     const mill__joined *j = s->all;
     const counted *c = &j->shards[r->next];
-    size_t size = mill_dtype_nbytes(j->shards[s->i].piece.dtype);
+    const counted *own = &j->shards[s->i];
+    int64_t first = r->first + (int64_t)s->part.rows * (int64_t)j->config.format->settings.stride;
     const char *locator = name_of(j, r->next)->locator;
     if (c->state == BAD)
-        mill_fail(&s->lost, MILL_BAD_DATA, "next", "%" PRId64 " windows reach into \"%.200s\": %.250s", n,
-                  locator, c->error->message);
+        mill_fail(&s->lost, MILL_BAD_DATA, "next", "%" PRId64 " of its windows reach into \"%.200s\": %.250s",
+                  n, locator, c->error->message);
     else
         mill_fail(&s->lost, MILL_BAD_DATA, "next",
-                  "%" PRId64 " windows reach into \"%.200s\", whose elements are %s instead of %s", n,
-                  locator, mill_dtype_name(c->piece.dtype), mill_dtype_name(j->shards[s->i].piece.dtype));
-    s->lost.offset = s->part.first + s->part.rows * j->config.format->settings.stride * size;
+                  "%" PRId64 " of its windows reach into \"%.200s\", whose elements are %s instead of %s", n,
+                  locator, mill_dtype_name(c->piece.dtype), mill_dtype_name(own->piece.dtype));
+    s->lost.offset = own->piece.first + (uint64_t)first * mill_dtype_nbytes(own->piece.dtype);
     s->part.lost = &s->lost;
 }
 

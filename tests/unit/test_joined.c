@@ -208,14 +208,15 @@ START_TEST(errors_name_both_shards)
     open_set(&s, "tokens:T=4:stride=2");
     ck_assert_int_eq(take_shard(&s, 0, &got, &err), MILL_OK);
     ck_assert_str_eq(err.kind, "next");
-    ck_assert_str_eq(err.message, "2 windows reach into \"t-1\": t-1 is closed");
+    ck_assert_str_eq(err.message, "2 of its windows reach into \"t-1\": t-1 is closed");
     ck_assert_uint_eq(err.offset, 1024 + 6 * 2); /* the first of them */
     close_set(&s);
     s.text.closed[1] = false;
     s.text.other[1] = true;
     open_set(&s, "tokens:T=4:stride=2");
     ck_assert_int_eq(take_shard(&s, 0, &got, &err), MILL_OK);
-    ck_assert_str_eq(err.message, "2 windows reach into \"t-1\", whose elements are u32 instead of u16");
+    ck_assert_str_eq(err.message,
+                     "2 of its windows reach into \"t-1\", whose elements are u32 instead of u16");
     close_set(&s);
     s.text.other[1] = false;
     s.text.changes = 1;
