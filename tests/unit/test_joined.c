@@ -70,7 +70,7 @@ static void walk(const text *t, const mill__format_ops *format, const mill_shard
 typedef struct set {
     text text;
     mill__shard_name names[MOST_SHARDS];
-    char locators[MOST_SHARDS][8];
+    char locators[MOST_SHARDS][16];
     mill__format_ops format;
     mill__joined *joined;
 } set;
