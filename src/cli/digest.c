@@ -126,11 +126,12 @@ void cli_digest_begin(cli_digest *digest)
 
 uint64_t cli_digest_add(cli_digest *digest, const mill_batch *batch, const char *fields)
 {
-    static const char *const names[] = {"image", "data", "label", "mask", "shard", "sample"};
+    static const char *const names[] = {"image", "data",   "label",   "mask",
+                                        "shard", "sample", "label_b", "lambda"};
     cli_xxh64 own;
     cli_xxh64_begin(&own);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        mill_tensor t; /* a batch has one of image and data, or neither */
+        mill_tensor t; /* a batch has one of image and data, or neither; the last two if it is mixed */
         if (!mill_batch_field(batch, names[i], &t, NULL))
             cli_xxh64_add(&own, t.data, nbytes_of(&t));
     }

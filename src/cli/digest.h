@@ -2,8 +2,9 @@
 /* cli/digest.h: a checksum over batches, by which two runs can be compared. A batch's is the XXH64 (seed 0)
  * of
  *
- *   its tensor, label, mask, shard and sample ordinals (each dense, in the machine's byte order), then for
- * each row its key with a zero byte behind it and, for each field that is brought along, its length as an i64
+ *   its tensor, label, mask, shard and sample ordinals, label_b and lambda if rows are mixed (each dense, in
+ * the machine's byte order), then for each row its key with a zero byte behind it and, for each field that is
+ * brought along, its length as an i64
  * (-1: the sample has none) and its bytes.
  *
  * A run's is the XXH64 of the batches' digests, each as eight bytes, the highest first. */

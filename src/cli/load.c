@@ -16,21 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 
-#define LOOK_MS 100 /* between looks for signals while there is no batch */
-
-typedef struct load_args {
-    cli_operands operands;
-    const char *pipe, *shuffle, *digest, *state, *on_error, *fields, *index;
-    int64_t batch, epochs, window, seed, rank, world_size, most_batches, first, repeat, prefetch;
-    int64_t max_errors, max_pixels;
-    double step_ms;
-    bool drop_last, json;
-    cli_engine_args engine;
-} load_args;
-
-#define AT(member) .offset = offsetof(load_args, member)
+#define AT(member) .offset = offsetof(cli_load_args, member)
 static const cli_option options[] = {
     {.name = "pipe",
      .kind = CLI_TEXT,
@@ -77,6 +64,12 @@ static const cli_option options[] = {
      .max = INT64_MAX,
      .fallback = "0",
      .help = "seed of the order and of the random transforms"},
+    {.name = "mix",
+     .kind = CLI_TEXT,
+     AT(mix),
+     .value = "HOW[:ALPHA]",
+     .fallback = "off; ALPHA: 1",
+     .help = "mix neighbours in a batch: mixup or cutmix, their shares drawn from Beta(ALPHA, ALPHA)"},
     {.name = "drop-last",
      .kind = CLI_FLAG,
      AT(drop_last),
@@ -187,164 +180,18 @@ static const cli_option options[] = {
      AT(json),
      .help = "JSON lines on standard output: \"issue\", \"progress\", \"batch\", \"epoch\" and at last "
              "\"total\""},
-    CLI_ENGINE_OPTIONS(load_args)};
-
-typedef struct loading {
-    const load_args *args;
-    mill_loader *loader;
-    cli_load_progress progress;
-    cli_issue_log issues;
-    cli_pace pace;
-    cli_digest digest;
-    char state[MILL_STATE_NBYTES]; /* after the last batch that was worked on */
-    bool resumed;
-    int64_t epoch_ns, epoch_batches, epoch_samples; /* of the epoch under way */
-} loading;
-
-/* ---- one batch ---- */
-
-static void tell_batch(loading *l, const mill_batch *b, uint64_t digest)
-{
-    char hex[20];
-    snprintf(hex, sizeof hex, "%016" PRIx64, digest);
-    if (l->args->json) {
-        cli_json json = cli_json_begin(stdout, "batch");
-        cli_json_int(&json, "epoch", mill_batch_epoch(b));
-        cli_json_int(&json, "step", mill_batch_step(b));
-        cli_json_int(&json, "rows", mill_batch_size(b));
-        cli_json_text(&json, "digest", hex);
-        cli_json_end(&json);
-        return;
-    }
-    cli_load_progress_hide(&l->progress);
-    printf("batch %" PRId64 " %" PRId64 " rows %" PRId64 " digest %s\n", mill_batch_epoch(b),
-           mill_batch_step(b), mill_batch_size(b), hex);
-}
-
-static void digest_batch(loading *l, const mill_batch *b)
-{
-    const char *fields = l->args->fields ? l->args->fields : "json";
-    if (!l->args->digest)
-        return;
-    int64_t begin = cli_now_ns();
-    uint64_t digest = cli_digest_add(&l->digest, b, fields);
-    if (l->pace.steady_ns)
-        l->pace.steady_digest_ns += cli_now_ns() - begin;
-    if (!strcmp(l->args->digest, "batches"))
-        tell_batch(l, b, digest);
-}
-
-/* In place of an accelerator; until a signal comes at the longest. */
-static void step(loading *l)
-{
-    const int64_t begin = cli_now_ns(), end = begin + l->pace.step_ns;
-    int64_t now = begin;
-    while (l->pace.step_ns && now < end && !cli_signals_caught()) {
-        int64_t next = end - now < LOOK_MS * INT64_C(1000000) ? end : now + LOOK_MS * INT64_C(1000000);
-        const struct timespec t = {.tv_sec = next / 1000000000, .tv_nsec = next % 1000000000};
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-        now = cli_now_ns();
-    }
-    l->pace.stepped_ns += now - begin;
-    if (l->pace.steady_ns)
-        l->pace.steady_stepped_ns += now - begin;
-}
-
-static void take_state(loading *l)
-{
-    if (l->args->state)
-        mill_loader_state(l->loader, l->state, NULL);
-}
-
-static void take_batch(loading *l, mill_batch *b)
-{
-    cli_pace *p = &l->pace;
-    mill_loader_stats before = p->stats;
-    mill_loader_stats_get(l->loader, &p->stats);
-    int64_t samples = p->stats.samples - before.samples;
-    p->first_ns = p->first_ns ? p->first_ns : cli_now_ns();
-    digest_batch(l, b);
-    step(l);
-    mill_batch_release(b);
-    take_state(l);
-    p->batches++;
-    p->samples += samples;
-    l->epoch_batches++;
-    l->epoch_samples += samples;
-    if (p->steady_ns) {
-        p->steady_samples += samples;
-    } else {
-        p->steady_ns = cli_now_ns();
-        mill_loader_stats_get(l->loader, &p->at_first);
-    }
-}
-
-/* ---- epochs ---- */
-
-static void end_epoch(loading *l)
-{
-    int64_t now = cli_now_ns(), elapsed_ns = now - l->epoch_ns;
-    mill_loader_stats_get(l->loader, &l->pace.stats);
-    l->pace.epochs++;
-    take_state(l);
-    if (l->args->json) {
-        cli_json json = cli_json_begin(stdout, "epoch");
-        cli_json_int(&json, "epoch", l->pace.stats.epoch - 1);
-        cli_json_int(&json, "batches", l->epoch_batches);
-        cli_json_int(&json, "samples", l->epoch_samples);
-        cli_json_number(&json, "elapsed_s", (double)elapsed_ns / 1e9);
-        cli_json_number(&json, "samples_per_s", (double)l->epoch_samples * 1e9 / (double)(elapsed_ns + 1));
-        cli_json_end(&json);
-    }
-    l->epoch_ns = now;
-    l->epoch_batches = l->epoch_samples = 0;
-}
-
-/* The next batch. MILL_CANCELED: a signal came first. */
-static mill_status next(loading *l, mill_batch **b, mill_error *err)
-{
-    mill_status status = MILL_AGAIN;
-    int64_t begin = cli_now_ns();
-    while (status == MILL_AGAIN) {
-        if (cli_signals_caught())
-            return MILL_CANCELED;
-        status = mill_loader_try_next(l->loader, LOOK_MS, b, err);
-        cli_load_progress_show(&l->progress, &l->pace);
-    }
-    if (l->pace.steady_ns)
-        l->pace.steady_waited_ns += cli_now_ns() - begin;
-    return status;
-}
-
-static mill_status iterate(loading *l, mill_error *err)
-{
-    const int64_t most = l->args->most_batches;
-    l->epoch_ns = cli_now_ns();
-    while (!most || l->pace.batches < most) {
-        mill_batch *b;
-        mill_status status = next(l, &b, err);
-        if (status == MILL_OK)
-            take_batch(l, b);
-        else if (status != MILL_END)
-            return status;
-        else if (l->pace.stats.epoch >= l->args->epochs)
-            return MILL_OK;
-        else
-            end_epoch(l);
-    }
-    return MILL_OK;
-}
+    CLI_ENGINE_OPTIONS(cli_load_args)};
 
 /* ---- before ---- */
 
 static void on_issue(void *user, const mill_issue *issue)
 {
-    loading *l = user;
+    cli_loading *l = user;
     cli_load_progress_hide(&l->progress);
     cli_issue_log_add(&l->issues, issue);
 }
 
-static int check(const load_args *a)
+static int check(const cli_load_args *a)
 {
     if (!a->pipe)
         return cli_usage(&cli_load, "load needs --pipe TEXT, e.g. --pipe \"decode | resize 224x224\"; "
@@ -360,9 +207,34 @@ static int check(const load_args *a)
     return CLI_OK;
 }
 
-static int fill(loading *l, mill_loader_options *o)
+/* HOW, or HOW:ALPHA. */
+static int take_mix(const char *text, mill_loader_options *o)
 {
-    const load_args *a = l->args;
+    static const char *const names[] = {[MILL_MIX_MIXUP] = "mixup", [MILL_MIX_CUTMIX] = "cutmix"};
+    const size_t n = text ? strcspn(text, ":") : 0;
+    if (!text)
+        return CLI_OK;
+    for (int mix = MILL_MIX_MIXUP; mix <= MILL_MIX_CUTMIX; mix++)
+        if (strlen(names[mix]) == n && !memcmp(text, names[mix], n))
+            o->mix = (mill_mix)mix;
+    if (!o->mix)
+        return cli_usage(&cli_load, "--mix is \"%s\"; expected mixup or cutmix, :ALPHA behind it or not",
+                         text);
+    if (!text[n])
+        return CLI_OK;
+    char *end;
+    const char *alpha = text + n + 1;
+    o->mix_alpha = strtod(alpha, &end);
+    if (alpha[strspn(alpha, "0123456789.eE+-")] || end == alpha || *end ||
+        !(o->mix_alpha >= 1e-3 && o->mix_alpha <= 1e3))
+        return cli_usage(&cli_load, "--mix is \"%s\"; expected a number from 0.001 to 1000 behind the colon",
+                         text);
+    return CLI_OK;
+}
+
+static int fill(cli_loading *l, mill_loader_options *o)
+{
+    const cli_load_args *a = l->args;
     *o = mill_loader_options_default();
     o->batch_size = a->batch;
     o->epochs = a->epochs;
@@ -384,10 +256,11 @@ static int fill(loading *l, mill_loader_options *o)
     o->run.max_pixels = (uint64_t)a->max_pixels;
     o->run.user = l;
     o->run.on_issue = on_issue;
-    return cli_engine_fill(&cli_load, &a->engine, &o->run);
+    int code = take_mix(a->mix, o);
+    return code ? code : cli_engine_fill(&cli_load, &a->engine, &o->run);
 }
 
-static int load_state(loading *l, mill_loader_options *o)
+static int load_state(cli_loading *l, mill_loader_options *o)
 {
     if (!l->args->state)
         return CLI_OK;
@@ -397,7 +270,7 @@ static int load_state(loading *l, mill_loader_options *o)
     return code;
 }
 
-static void explain(const loading *l, const mill_loader_options *o, mill_pipeline *pipeline)
+static void explain(const cli_loading *l, const mill_loader_options *o, mill_pipeline *pipeline)
 {
     mill_rank_info ranks;
     if (!l->args->engine.verbose)
@@ -410,7 +283,7 @@ static void explain(const loading *l, const mill_loader_options *o, mill_pipelin
         fprintf(stderr, "shardmill: continues from %s\n", l->args->state);
 }
 
-static void explain_machinery(const loading *l)
+static void explain_machinery(const cli_loading *l)
 {
     const mill_loader_stats *s = &l->pace.stats;
     const mill_stats chosen = {.io = s->io, .executor = s->executor, .memory_nbytes = l->args->engine.memory};
@@ -420,7 +293,7 @@ static void explain_machinery(const loading *l)
 
 /* ---- after ---- */
 
-static void print_rest(const loading *l, mill_status status)
+static void print_rest(const cli_loading *l, mill_status status)
 {
     const char *state = l->args->state;
     bool quiet = l->args->engine.quiet;
@@ -436,9 +309,9 @@ static void print_rest(const loading *l, mill_status status)
                  l->args->epochs, state);
 }
 
-static int finish(loading *l, mill_status status, const mill_error *err)
+static int finish(cli_loading *l, mill_status status, const mill_error *err)
 {
-    const load_args *a = l->args;
+    const cli_load_args *a = l->args;
     int code = cli_outcome_code(status, err);
     char hex[20];
     snprintf(hex, sizeof hex, "%016" PRIx64, cli_digest_end(&l->digest));
@@ -467,7 +340,7 @@ static int finish(loading *l, mill_status status, const mill_error *err)
     return code;
 }
 
-static int load(loading *l, const mill_loader_options *o, mill_pipeline *pipeline)
+static int load(cli_loading *l, const mill_loader_options *o, mill_pipeline *pipeline)
 {
     mill_error err = {.offset = MILL_NO_OFFSET};
     char *spec = cli_spec_join(&l->args->operands);
@@ -487,13 +360,13 @@ static int load(loading *l, const mill_loader_options *o, mill_pipeline *pipelin
     if (status) { /* what there is of a state stays as it is */
         l->state[0] = 0;
     } else {
-        take_state(l);
+        cli_load_take_state(l);
         /* a place that cannot be written to is better known now than after days */
         code = l->state[0] ? cli_place_save(l->args->state, l->state) : CLI_OK;
         mill_loader_stats_get(l->loader, &l->pace.stats);
         explain_machinery(l);
         if (!code)
-            status = iterate(l, &err);
+            status = cli_load_iterate(l, &err);
         l->pace.end_ns = cli_now_ns();
         mill_loader_stats_get(l->loader, &l->pace.stats);
     }
@@ -503,7 +376,7 @@ static int load(loading *l, const mill_loader_options *o, mill_pipeline *pipelin
 
 static int load_main(void *args)
 {
-    loading l = {.args = args};
+    cli_loading l = {.args = args};
     mill_loader_options o;
     mill_pipeline *pipeline = NULL;
     l.pace.step_ns = (int64_t)(l.args->step_ms * 1e6);
@@ -523,7 +396,7 @@ static int load_main(void *args)
 
 static void load_defaults(void *args)
 {
-    load_args *a = args;
+    cli_load_args *a = args;
     a->epochs = 1;
     a->rank = -1;
 }
@@ -540,8 +413,9 @@ const cli_command cli_load = {
         "to the first batch, the share of the time spent waiting, accelerator utilisation (compute time over "
         "total, the first batch left out), what set the pace and what to try next.\n\n"
         "--digest prints the XXH64 of the batches' digests (8 bytes each, highest first), and a batch's "
-        "digest is the XXH64 of its tensor, labels, mask, ordinals of shard and sample, and for each row its "
-        "key, a zero byte and the fields brought along, each behind its length as an i64. It is the same for "
+        "digest is the XXH64 of its tensor, labels, mask, ordinals of shard and sample, label_b and lambda "
+        "if rows are mixed, and for each row its key, a zero byte and the fields brought along, each behind "
+        "its length as an i64. It is the same for "
         "every number of threads, way of reading and executor. --digest=batches prints each batch's as well: "
         "the lines of a run that was interrupted and continued are those of an undisturbed one.\n\n"
         "exit status: 0 done, 1 more bad data than is allowed, 2 usage, 3 I/O error, 75 interrupted",
@@ -549,6 +423,6 @@ const cli_command cli_load = {
                "    --pipe 'decode | random_resized_crop 224 | hflip | normalize imagenet | layout chw'",
     .options = options,
     .noptions = sizeof options / sizeof *options,
-    .args_nbytes = sizeof(load_args),
+    .args_nbytes = sizeof(cli_load_args),
     .defaults = load_defaults,
     .main = load_main};

@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/load.h: what the files of `shardmill load` share: a run's times and counts, what is shown while it goes
- * on, and what is told of it at its end. */
+/* cli/load.h: what the files of `shardmill load` share: what it is told, a run's times and counts, what is
+ * shown while it goes on, and what is told of it at its end. */
 #ifndef MILL_CLI_LOAD_H
 #define MILL_CLI_LOAD_H
 
+#include "digest.h"
 #include "engine_args.h"
+#include "issues.h"
 #include "json.h"
 #include <shardmill/loader.h>
+
+typedef struct cli_load_args {
+    cli_operands operands;
+    const char *pipe, *shuffle, *digest, *state, *on_error, *fields, *index, *mix;
+    int64_t batch, epochs, window, seed, rank, world_size, most_batches, first, repeat, prefetch;
+    int64_t max_errors, max_pixels;
+    double step_ms;
+    bool drop_last, json;
+    cli_engine_args engine;
+} cli_load_args;
 
 /* Times in nanoseconds of the monotonic clock. "Steady" is what comes after the first batch's step. */
 typedef struct cli_pace {
@@ -32,6 +44,24 @@ typedef struct cli_load_progress {
 void cli_load_progress_begin(cli_load_progress *progress, bool quiet, bool json, int64_t epochs);
 void cli_load_progress_show(cli_load_progress *progress, const cli_pace *pace);
 void cli_load_progress_hide(cli_load_progress *progress);
+
+/* ---- load_loop.c ---- */
+
+typedef struct cli_loading {
+    const cli_load_args *args;
+    mill_loader *loader;
+    cli_load_progress progress;
+    cli_issue_log issues;
+    cli_pace pace;
+    cli_digest digest;
+    char state[MILL_STATE_NBYTES]; /* after the last batch that was worked on */
+    bool resumed;
+    int64_t epoch_ns, epoch_batches, epoch_samples; /* of the epoch under way */
+} cli_loading;
+
+/* All batches that are asked for. MILL_CANCELED: a signal came first. */
+mill_status cli_load_iterate(cli_loading *l, mill_error *err);
+void cli_load_take_state(cli_loading *l); /* if it is to be kept */
 
 /* ---- load_report.c ---- */
 

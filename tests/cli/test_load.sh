@@ -20,7 +20,7 @@ other() { # ONE ANOTHER WHAT
 arrays in 3 25
 "$MILL" inspect in --samples --json >samples
 "${PYTHON:-python3}" - <<'END_PYTHON' >want || fail 'the digest by Python'
-import json, struct
+import json, struct, sys
 P = [0x9e3779b185ebca87, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9, 0x85ebca77c2b2ae63, 0x27d4eb2f165667c5]
 M = 2**64 - 1
 rot = lambda x, n: (x << n | x >> (64 - n)) & M
@@ -56,19 +56,26 @@ for row in map(json.loads, open("samples")):
         data = open(row["shard"], "rb").read()[128 + row["sample"] * 256:][:256]
         rows.append((data, row["shard"], row["sample"], row["key"].encode()))
 shards = sorted({row[1] for row in rows})
-all_batches = b""
-for begin in range(0, len(rows), 7):
-    batch = rows[begin:begin + 7]
-    i64 = lambda values: b"".join(struct.pack("<q", v) for v in values)
-    own = b"".join(r[0] for r in batch) + i64([-1] * len(batch)) + b"\1" * len(batch)
-    own += i64(shards.index(r[1]) for r in batch) + i64(r[2] for r in batch)
-    own += b"".join(r[3] + b"\0" + i64([-1]) for r in batch)
-    all_batches += struct.pack(">Q", xxh64(own))
-    print(f"batch 0 {begin // 7} rows {len(batch)} digest {xxh64(own):016x}")
-print(f"digest {xxh64(all_batches):016x} of {len(all_batches) // 8} batches")
+i64 = lambda values: b"".join(struct.pack("<q", v) for v in values)
+def tell(size, mixed, file):
+    all_batches = b""
+    for begin in range(0, len(rows), size):
+        batch = rows[begin:begin + size]
+        own = b"".join(r[0] for r in batch) + i64([-1] * len(batch)) + b"\1" * len(batch)
+        own += i64(shards.index(r[1]) for r in batch) + i64(r[2] for r in batch)
+        if mixed:
+            own += i64([-1] * len(batch)) + struct.pack("<f", 1) * len(batch)
+        own += b"".join(r[3] + b"\0" + i64([-1]) for r in batch)
+        all_batches += struct.pack(">Q", xxh64(own))
+        print(f"batch 0 {begin // size} rows {len(batch)} digest {xxh64(own):016x}", file=file)
+    print(f"digest {xxh64(all_batches):016x} of {len(all_batches) // 8} batches", file=file)
+tell(7, False, sys.stdout)
+tell(1, True, open("want.alone", "w")) # a row alone is mixed with none
 END_PYTHON
 "$MILL" load in --pipe '' --batch 7 --digest=batches -q >got 2>stderr || fail "load of arrays: $(cat stderr)"
 diff want got >difference || fail "digests are not what is documented: $(head -5 difference)"
+"$MILL" load in --pipe '' --batch 1 --mix mixup --digest=batches -q >got 2>stderr || fail "load --mix: $(cat stderr)"
+diff want.alone got >difference || fail "digests of mixed batches are not what is documented: $(head -5 difference)"
 "$MILL" load in --pipe '' -b7 --digest=batches --json >got.json || fail 'load --json'
 json_holds got.json '[r["digest"] for r in by("batch")] == [l.split()[-1] for l in open("want")][:-1]'
 json_holds got.json 'total["digest"] == open("want").readlines()[-1].split()[1]'
