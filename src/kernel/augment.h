@@ -44,10 +44,11 @@ typedef struct mill__augment_kernels {
     /* Both at once: x becomes share x + (1 - share) y, and y the other way round. n floats. */
     void (*mix)(float *x, float *y, size_t n, float share);
 
-    /* Row y of an image of width x height that is seen through a matrix: the centre of an output pixel, from
-     * (x, y) to (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]), and the four pixels around that, weighed in
-     * double and cut to a whole number. Pixels that come from outside are left alone. */
-    void (*warp_bilinear)(uint8_t *out, const uint8_t *in, size_t width, size_t height, size_t c,
+    /* The n pixels of row y of what an image of width x height is seen as through a matrix: the centre of an
+     * output pixel, from (x, y) to (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]), and the four pixels
+     * around that, weighed in double and cut to a whole number. Pixels that come from outside are left alone.
+     */
+    void (*warp_bilinear)(uint8_t *out, size_t n, const uint8_t *in, size_t width, size_t height, size_t c,
                           const double *m, size_t y);
 } mill__augment_kernels;
 

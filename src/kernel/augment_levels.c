@@ -16,8 +16,9 @@
 #define JOIN2(a, b) a##_##b
 #define JOIN(a, b)  JOIN2(a, b)
 
-void JOIN(mill__warp_bilinear, MILL__LEVEL)(uint8_t *out, const uint8_t *in, size_t width, size_t height,
-                                            size_t c, const double *m, size_t y); /* warp_levels.c */
+void JOIN(mill__warp_bilinear, MILL__LEVEL)(uint8_t *out, size_t n, const uint8_t *in, size_t width,
+                                            size_t height, size_t c, const double *m,
+                                            size_t y); /* warp_levels.c */
 
 enum { BLOCK = 128 };
 

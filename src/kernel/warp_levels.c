@@ -14,8 +14,8 @@
 #define JOIN2(a, b) a##_##b
 #define JOIN(a, b)  JOIN2(a, b)
 
-void JOIN(mill__warp_bilinear, MILL__LEVEL)(uint8_t *out, const uint8_t *in, size_t width, size_t height,
-                                            size_t c, const double *m, size_t y);
+void JOIN(mill__warp_bilinear, MILL__LEVEL)(uint8_t *out, size_t n, const uint8_t *in, size_t width,
+                                            size_t height, size_t c, const double *m, size_t y);
 
 enum { BLOCK = 64 };
 
@@ -103,13 +103,13 @@ static inline void weigh(places *p, int channel, int n)
         p->made[channel][i] = (uint8_t)whole[i];
 }
 
-void JOIN(mill__warp_bilinear, MILL__LEVEL)(uint8_t *out, const uint8_t *in, size_t width, size_t height,
-                                            size_t c, const double *m, size_t y)
+void JOIN(mill__warp_bilinear, MILL__LEVEL)(uint8_t *out, size_t npixels, const uint8_t *in, size_t width,
+                                            size_t height, size_t c, const double *m, size_t y)
 {
     const image im = {in, (int)width, (int)height, (int)c};
     places p;
-    for (int x = 0; x < im.width; x += BLOCK) {
-        int n = im.width - x < BLOCK ? im.width - x : BLOCK, ninside = 0;
+    for (int x = 0, end = (int)npixels; x < end; x += BLOCK) {
+        int n = end - x < BLOCK ? end - x : BLOCK, ninside = 0;
         find(&p, &im, m, x, (int)y, n);
         for (int i = 0; i < n; i++)
             ninside += p.inside[i];

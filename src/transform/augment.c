@@ -10,20 +10,46 @@ const mill__augment_kernels *mill__augment_best(void)
     return mill__augment_get(mill__kernels_get(mill__kernels_cap()));
 }
 
-mill_status mill__frame_begin(mill__frame *frame, const mill__augment_kernels *kernels,
-                              const mill_context *ctx, const mill_tensor *in, mill_tensor *out,
-                              mill_error *err)
+static void fill_frame(mill__frame *frame, const mill__augment_kernels *kernels, const mill_tensor *in,
+                       const mill_tensor *out)
 {
-    mill_status status = mill__ensure_output(ctx, in, out, err);
-    if (status)
-        return status;
     *frame = (mill__frame){.kernels = kernels,
                            .in = in->data,
                            .out = out->data,
                            .height = (size_t)in->type.shape[0],
                            .width = (size_t)in->type.shape[1],
-                           .c = (size_t)in->type.shape[2]};
+                           .c = (size_t)in->type.shape[2],
+                           .out_height = (size_t)out->type.shape[0],
+                           .out_width = (size_t)out->type.shape[1]};
     frame->nbytes = frame->width * frame->height * frame->c;
+}
+
+mill_status mill__frame_begin(mill__frame *frame, const mill__augment_kernels *kernels,
+                              const mill_context *ctx, const mill_tensor *in, mill_tensor *out,
+                              mill_error *err)
+{
+    mill_status status = mill__ensure_output(ctx, in, out, err);
+    if (!status)
+        fill_frame(frame, kernels, in, out);
+    return status;
+}
+
+mill_status mill__frame_begin_sized(mill__frame *frame, const mill__augment_kernels *kernels,
+                                    const mill_context *ctx, const mill_tensor *in, mill_tensor *out,
+                                    size_t width, size_t height, mill_error *err)
+{
+    const size_t nbytes = width * height * (size_t)in->type.shape[2];
+    out->type.rank = 3;
+    memcpy(out->type.shape, (int64_t[]){(int64_t)height, (int64_t)width, in->type.shape[2]},
+           3 * sizeof(int64_t));
+    if (!out->data)
+        out->data = mill_context_scratch(ctx, nbytes);
+    if (!out->data)
+        return mill_fail(err, MILL_LIMIT, "limit",
+                         "an image of %zux%zu pixels needs %zu bytes, more than what a thread's share of the "
+                         "memory budget has left; raise the budget",
+                         width, height, nbytes);
+    fill_frame(frame, kernels, in, out);
     return MILL_OK;
 }
 

@@ -8,21 +8,27 @@
 #include <shardmill/extend.h>
 #include <stdbool.h>
 
-/* One image and where its successor goes: both of width x height pixels of c channels. */
+/* One image of width x height pixels of c channels and where its successor goes, which is of the same size
+ * but where out_width and out_height say another. */
 typedef struct mill__frame {
     const mill__augment_kernels *kernels;
     const uint8_t *in;
     uint8_t *out; /* in itself if the transform is MILL_IN_PLACE */
     size_t width, height, c, nbytes;
+    size_t out_width, out_height;
 } mill__frame;
 
 /* The best kernels of this machine. For plan(): asking the processor is slow on virtual machines. */
 const mill__augment_kernels *mill__augment_best(void);
 
-/* Fill frame; out gets in's shape, and memory if it has none. */
+/* Fill frame; out gets in's shape, and memory if it has none. The second: another size; no more memory than a
+ * thread may have is MILL_LIMIT. */
 mill_status mill__frame_begin(mill__frame *frame, const mill__augment_kernels *kernels,
                               const mill_context *ctx, const mill_tensor *in, mill_tensor *out,
                               mill_error *err);
+mill_status mill__frame_begin_sized(mill__frame *frame, const mill__augment_kernels *kernels,
+                                    const mill_context *ctx, const mill_tensor *in, mill_tensor *out,
+                                    size_t width, size_t height, mill_error *err);
 void mill__frame_copy(const mill__frame *frame); /* nothing is to be done: out is in */
 
 /* The k-th random number of the transform: whether a thing of probability p happens; within low..high. */

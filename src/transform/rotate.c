@@ -9,7 +9,7 @@ typedef struct rotate {
     const mill__augment_kernels *kernels;
     double p;
     double degrees[2];
-    bool bilinear;
+    bool bilinear, expand;
     uint8_t fill;
 } rotate;
 
@@ -30,19 +30,38 @@ static const mill_param params[] = {
      .max = 255,
      .help = "value of pixels from outside of the image"},
     MILL__PARAM_P("1"),
+    {.name = "expand",
+     .type = MILL_PARAM_BOOL,
+     .fallback = "false",
+     .help = "make images large enough to hold all that was turned; their size then depends on the angle"},
 };
+
+/* Known if the input's is and the angle is no matter of chance. */
+static void plan_size(const rotate *r, const mill_type *in, mill_type *out)
+{
+    size_t width, height;
+    out->shape[0] = out->shape[1] = -1;
+    if (in->shape[0] < 0 || in->shape[1] < 0 || !(r->degrees[0] >= r->degrees[1]))
+        return;
+    mill__rotated_size(r->degrees[0], (size_t)in->shape[1], (size_t)in->shape[0], &width, &height);
+    if (r->p < 1 && ((int64_t)width != in->shape[1] || (int64_t)height != in->shape[0]))
+        return;
+    out->shape[0] = (int64_t)height;
+    out->shape[1] = (int64_t)width;
+}
 
 static mill_status plan(const mill_value *values, void *user, const mill_type *in, mill_type *out,
                         void **self, mill_error *err)
 {
     (void)user;
-    (void)out;
-    rotate planned = {.kernels = mill__augment_best(), .p = values[3].f};
+    rotate planned = {.kernels = mill__augment_best(), .p = values[3].f, .expand = values[4].i};
     mill_status status = mill__geometry_check("rotate", in, err);
     planned.bilinear = values[1].i != 0;
     planned.fill = (uint8_t)values[2].i;
     if (!status)
         status = mill__take_angles("rotate", "degrees", &values[0], planned.degrees, err);
+    if (!status && planned.expand)
+        plan_size(&planned, in, out);
     return status ? status : mill__keep("rotate", &planned, sizeof planned, self, err);
 }
 
@@ -51,14 +70,14 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
 {
     (void)state;
     const rotate *s = self;
+    const double degrees = mill__chance(ctx, 0, s->p) ? mill__draw(ctx, 1, s->degrees[0], s->degrees[1]) : 0;
+    size_t width = (size_t)in->type.shape[1], height = (size_t)in->type.shape[0];
     mill__frame frame;
-    mill_status status = mill__frame_begin(&frame, s->kernels, ctx, in, out, err);
-    if (status)
-        return status;
-    if (!mill__chance(ctx, 0, s->p))
-        mill__frame_copy(&frame);
-    else
-        mill__rotate(&frame, mill__draw(ctx, 1, s->degrees[0], s->degrees[1]), s->bilinear, s->fill);
+    if (s->expand)
+        mill__rotated_size(degrees, width, height, &width, &height);
+    mill_status status = mill__frame_begin_sized(&frame, s->kernels, ctx, in, out, width, height, err);
+    if (!status)
+        mill__rotate(&frame, degrees, s->bilinear, s->fill);
     return status;
 }
 

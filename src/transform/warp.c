@@ -21,12 +21,22 @@ static double radians(double degrees)
     return degrees * (M_PI / 180);
 }
 
-/* Rotation about the centre of the image, its functions rounded as Image.rotate has it. */
-static mill__matrix rotation(const mill__frame *frame, double degrees)
+/* x' or y', by row 0 or 1 of the matrix. */
+static double seen(const double *m, int row, double x, double y)
 {
-    double angle = -radians(degrees), x = (double)frame->width / 2, y = (double)frame->height / 2;
+    return m[3 * row] * x + m[3 * row + 1] * y + m[3 * row + 2];
+}
+
+/* Rotation about the centre of the image, its functions rounded as Image.rotate has it. */
+static mill__matrix rotation(size_t width, size_t height, double degrees)
+{
+    double angle = -radians(degrees), x = (double)width / 2, y = (double)height / 2;
     double c = rounded(cos(angle)), s = rounded(sin(angle)), minus_s = rounded(-sin(angle));
-    return (mill__matrix){{c, s, c * -x + s * -y + 0.0 + x, minus_s, c, minus_s * -x + c * -y + 0.0 + y}};
+    mill__matrix matrix = {{c, s, 0, minus_s, c, 0}};
+    double from_x = seen(matrix.m, 0, -x, -y), from_y = seen(matrix.m, 1, -x, -y);
+    matrix.m[2] = from_x + x;
+    matrix.m[5] = from_y + y;
+    return matrix;
 }
 
 /* The inverse of: move to the centre, rotate, scale, shear, move back and by move_x, move_y. */
@@ -66,26 +76,31 @@ static ptrdiff_t cut(double x, size_t end)
     return x < 0 || !(x < (double)end) ? -1 : (ptrdiff_t)x;
 }
 
+/* Rows that are only moved, by whole pixels. */
+static void shift_row(const mill__frame *f, const uint8_t *in, uint8_t *out, int64_t shift)
+{
+    int64_t first = shift < 0 ? -shift : 0, end = (int64_t)f->width - shift;
+    end = end > (int64_t)f->out_width ? (int64_t)f->out_width : end;
+    if (end > first)
+        memcpy(out + (size_t)first * f->c, in + (size_t)(first + shift) * f->c, (size_t)(end - first) * f->c);
+}
+
 static void scaled(const mill__frame *f, const double *m)
 {
-    size_t row = f->width * f->c;
     double at_y = m[5] + m[4] * 0.5;
     bool shifted = m[0] == 1 && m[2] == floor(m[2]) && fabs(m[2]) < 0x1p31;
-    for (size_t y = 0; y < f->height; y++, at_y += m[4]) {
+    for (size_t y = 0; y < f->out_height; y++, at_y += m[4]) {
         ptrdiff_t from_y = cut(at_y, f->height);
-        const uint8_t *in = f->in + (size_t)(from_y < 0 ? 0 : from_y) * row;
-        uint8_t *out = f->out + y * row;
+        const uint8_t *in = f->in + (size_t)(from_y < 0 ? 0 : from_y) * f->width * f->c;
+        uint8_t *out = f->out + y * f->out_width * f->c;
         if (from_y < 0)
             continue;
         if (shifted) { /* the same as below, in one piece */
-            int64_t shift = (int64_t)m[2], first = shift < 0 ? -shift : 0, width = (int64_t)f->width;
-            int64_t n = width - (shift < 0 ? -shift : shift);
-            if (n > 0)
-                memcpy(out + (size_t)first * f->c, in + (size_t)(first + shift) * f->c, (size_t)n * f->c);
+            shift_row(f, in, out, (int64_t)m[2]);
             continue;
         }
         double at_x = m[2] + m[0] * 0.5;
-        for (size_t x = 0; x < f->width; x++, out += f->c, at_x += m[0]) {
+        for (size_t x = 0; x < f->out_width; x++, out += f->c, at_x += m[0]) {
             ptrdiff_t from_x = cut(at_x, f->width);
             if (from_x >= 0)
                 put(out, in + (size_t)from_x * f->c, f->c);
@@ -133,12 +148,12 @@ static void stepped(const mill__frame *f, const double *m)
     int64_t begin_y = fixed(m[5] + m[3] * 0.5 + m[4] * 0.5);
     const uint8_t *last =
         f->in + f->nbytes - (f->nbytes < 4 ? f->nbytes : 4); /* of which four bytes are there */
-    for (size_t y = 0; y < f->height; y++, begin_x += down_x, begin_y += down_y) {
-        int64_t first = 0, end = (int64_t)f->width;
+    for (size_t y = 0; y < f->out_height; y++, begin_x += down_x, begin_y += down_y) {
+        int64_t first = 0, end = (int64_t)f->out_width;
         narrow(begin_x, across_x, right, &first, &end);
         narrow(begin_y, across_y, bottom, &first, &end);
         int64_t at_x = begin_x + first * across_x, at_y = begin_y + first * across_y;
-        uint8_t *out = f->out + (y * f->width + (size_t)first) * f->c;
+        uint8_t *out = f->out + (y * f->out_width + (size_t)first) * f->c;
         int64_t x = first;
         for (; x + 1 < end && f->c == 3; x++, at_x += across_x, at_y += across_y, out += 3) {
             const uint8_t *pixel = f->in + ((size_t)(at_y >> 16) * f->width + (size_t)(at_x >> 16)) * 3;
@@ -155,9 +170,9 @@ static void summed(const mill__frame *f, const double *m)
 {
     double begin_x = m[2] + m[1] * 0.5 + m[0] * 0.5, begin_y = m[5] + m[4] * 0.5 + m[3] * 0.5;
     uint8_t *out = f->out;
-    for (size_t y = 0; y < f->height; y++, begin_x += m[1], begin_y += m[4]) {
+    for (size_t y = 0; y < f->out_height; y++, begin_x += m[1], begin_y += m[4]) {
         double at_x = begin_x, at_y = begin_y;
-        for (size_t x = 0; x < f->width; x++, at_x += m[0], at_y += m[3], out += f->c) {
+        for (size_t x = 0; x < f->out_width; x++, at_x += m[0], at_y += m[3], out += f->c) {
             ptrdiff_t from_x = cut(at_x, f->width), from_y = cut(at_y, f->height);
             if (from_x >= 0 && from_y >= 0)
                 put(out, f->in + ((size_t)from_y * f->width + (size_t)from_x) * f->c, f->c);
@@ -167,7 +182,7 @@ static void summed(const mill__frame *f, const double *m)
 
 static void nearest(const mill__frame *f, const double *m)
 {
-    double width = (double)f->width, height = (double)f->height;
+    double width = (double)f->out_width, height = (double)f->out_height;
     if (m[1] == 0 && m[3] == 0)
         scaled(f, m);
     else if (fits(m, 0, 0) && fits(m, width, height) && fits(m, 0, height) && fits(m, width, 0))
@@ -178,9 +193,10 @@ static void nearest(const mill__frame *f, const double *m)
 
 void mill__warp(const mill__frame *frame, const mill__matrix *matrix, bool bilinear, uint8_t fill)
 {
-    memset(frame->out, fill, frame->nbytes);
-    for (size_t y = 0; bilinear && y < frame->height; y++)
-        frame->kernels->warp_bilinear(frame->out + y * frame->width * frame->c, frame->in, frame->width,
+    const size_t row_nbytes = frame->out_width * frame->c;
+    memset(frame->out, fill, frame->out_height * row_nbytes);
+    for (size_t y = 0; bilinear && y < frame->out_height; y++)
+        frame->kernels->warp_bilinear(frame->out + y * row_nbytes, frame->out_width, frame->in, frame->width,
                                       frame->height, frame->c, matrix->m, y);
     if (!bilinear)
         nearest(frame, matrix->m);
@@ -188,33 +204,74 @@ void mill__warp(const mill__frame *frame, const mill__matrix *matrix, bool bilin
 
 /* ---- rotation ---- */
 
+/* Within 0 .. 360. */
+static double one_turn(double degrees)
+{
+    double turn = fmod(degrees, 360);
+    turn = turn < 0 ? turn + 360 : turn;
+    return turn == 360 ? 0 : turn;
+}
+
 /* Pixel (0, 0) of the output is pixel first of the input; steps in pixels. */
 static void turn_whole(const mill__frame *f, ptrdiff_t first, ptrdiff_t across, ptrdiff_t down)
 {
     uint8_t *out = f->out;
     ptrdiff_t c = (ptrdiff_t)f->c;
-    for (size_t y = 0; y < f->height; y++) {
+    for (size_t y = 0; y < f->out_height; y++) {
         const uint8_t *in = f->in + (first + (ptrdiff_t)y * down) * c;
-        for (size_t x = 0; x < f->width; x++, in += across * c, out += c)
+        for (size_t x = 0; x < f->out_width; x++, in += across * c, out += c)
             put(out, in, f->c);
     }
 }
 
 void mill__rotate(const mill__frame *frame, double degrees, bool bilinear, uint8_t fill)
 {
-    ptrdiff_t width = (ptrdiff_t)frame->width, height = (ptrdiff_t)frame->height;
-    double turn = fmod(degrees, 360);
-    turn = turn < 0 ? turn + 360 : turn;
-    if (turn == 0 || turn == 360) {
+    const ptrdiff_t width = (ptrdiff_t)frame->width, height = (ptrdiff_t)frame->height;
+    const bool lies = frame->out_width == frame->height && frame->out_height == frame->width;
+    const double turn = one_turn(degrees);
+    if (turn == 0) {
         memcpy(frame->out, frame->in, frame->nbytes);
     } else if (turn == 180) {
         turn_whole(frame, width * height - 1, -1, -width);
-    } else if (turn == 90 && width == height) {
+    } else if (turn == 90 && lies) {
         turn_whole(frame, width - 1, width, -1);
-    } else if (turn == 270 && width == height) {
+    } else if (turn == 270 && lies) {
         turn_whole(frame, width * (height - 1), -width, 1);
     } else {
-        mill__matrix matrix = rotation(frame, turn);
+        mill__matrix matrix = rotation(frame->width, frame->height, turn);
+        double x = -((double)frame->out_width - (double)frame->width) / 2;
+        double y = -((double)frame->out_height - (double)frame->height) / 2;
+        double from_x = seen(matrix.m, 0, x, y), from_y = seen(matrix.m, 1, x, y);
+        matrix.m[2] = from_x;
+        matrix.m[5] = from_y;
         mill__warp(frame, &matrix, bilinear, fill);
     }
+}
+
+/* Whole pixels from the least to the greatest of the corners; of angles that are no multiple of 90 degrees.
+ */
+static size_t extent(const mill__matrix *matrix, int row, size_t width, size_t height)
+{
+    const double w = (double)width, h = (double)height;
+    const double corners[] = {seen(matrix->m, row, 0, 0), seen(matrix->m, row, w, 0),
+                              seen(matrix->m, row, w, h), seen(matrix->m, row, 0, h)};
+    double least = corners[0], most = corners[0];
+    for (int i = 1; i < 4; i++) {
+        least = fmin(least, corners[i]);
+        most = fmax(most, corners[i]);
+    }
+    return (size_t)(ceil(most) - floor(least));
+}
+
+void mill__rotated_size(double degrees, size_t width, size_t height, size_t *out_width, size_t *out_height)
+{
+    const double turn = one_turn(degrees);
+    const bool quarter = turn == 90 || turn == 270;
+    *out_width = quarter ? height : width;
+    *out_height = quarter ? width : height;
+    if (quarter || turn == 0 || turn == 180)
+        return;
+    mill__matrix matrix = rotation(width, height, turn);
+    *out_width = extent(&matrix, 0, width, height);
+    *out_height = extent(&matrix, 1, width, height);
 }

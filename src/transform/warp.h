@@ -22,8 +22,11 @@ mill__matrix mill__matrix_for(const mill__motion *motion);
 
 /* Not in place. What comes from outside of the image becomes fill. */
 void mill__warp(const mill__frame *frame, const mill__matrix *matrix, bool bilinear, uint8_t fill);
-/* Around the centre; by multiples of 90 degrees pixels move as they are, where the shape allows. */
+/* Around the centre; by multiples of 90 degrees pixels move as they are, where the shapes allow. The centre
+ * of the input comes to lie in that of the output. */
 void mill__rotate(const mill__frame *frame, double degrees, bool bilinear, uint8_t fill);
+/* The output size that holds all of an image of width x height. */
+void mill__rotated_size(double degrees, size_t width, size_t height, size_t *out_width, size_t *out_height);
 
 #define MILL__WARP_FILTERS "nearest|bilinear"
 

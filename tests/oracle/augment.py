@@ -168,6 +168,30 @@ def rotate(rng):
             lambda p: [p.rotate(degrees, FILTERS[name], fillcolor=colour(p, fill))])
 
 
+def expand(rng):
+    """The output has the size that holds all; it is fixed where the angle is."""
+    degrees, name, fill = some_angle(rng), rng.choice(list(FILTERS)), rng.choice([0, rng.randint(0, 255)])
+    return (f"rotate {degrees!r},{degrees!r} filter={name} fill={fill} expand=true",
+            lambda p: [turned(p, degrees, FILTERS[name], fill)])
+
+
+def expand_some(rng):
+    """Images of two sizes, which a resize or a crop then makes alike."""
+    degrees, name, side = some_angle(rng), rng.choice(list(FILTERS)), rng.randint(1, 80)
+
+    def apply(p):
+        results = [p, turned(p, degrees, FILTERS[name], 0)]
+        return [q.resize((side, 30), Image.BICUBIC) for q in results]
+    return f"rotate {degrees!r},{degrees!r} filter={name} expand=true p=0.5 | resize {side}x30 filter=bicubic", apply
+
+
+def turned(picture, degrees, resample, fill):
+    if torch_functional:
+        return torch_functional.rotate(picture, degrees, torch_functional._interpolation_modes_from_int(resample),
+                                       True, fill=fill)
+    return picture.rotate(degrees, resample, expand=True, fillcolor=colour(picture, fill))
+
+
 def random_affine(rng):
     plain = rng.random() < 0.3  # only scaled: Pillow has a way of its own for that
     degrees = 0 if plain else some_angle(rng)
@@ -294,7 +318,7 @@ def trivial_augment(rng):
 
 
 KINDS = [grayscale, invert, maybe_invert, solarize, posterize, pointwise_chain, autocontrast, equalize, narrow, sharpen,
-         jitter, jitter, rotate, rotate, random_affine, random_affine, moved, gaussian_blur,
+         jitter, jitter, rotate, rotate, expand, expand_some, random_affine, random_affine, moved, gaussian_blur,
          rand_augment, rand_augment, trivial_augment]
 
 

@@ -67,6 +67,11 @@ def pipelines():
         center(shorter(decode(data), 256, Image.BILINEAR), 224))
     yield "decode | resize 112 filter=bicubic | center_crop 96 | normalize imagenet | layout chw | cast f16", \
         lambda data: normalized(center(shorter(decode(data), 112, Image.BICUBIC), 96)).astype(numpy.float16)
+    for degrees, name in ((90, "nearest"), (33, "nearest"), (-121.5, "bilinear")):
+        yield f"decode | rotate {degrees},{degrees} filter={name} fill=7 expand=true | resize 60x50", \
+            lambda data, degrees=degrees, name=name: pixels(
+                decode(data).rotate(degrees, FILTERS[name], expand=True, fillcolor=(7, 7, 7)).resize(
+                    (60, 50), Image.BILINEAR))
 
 
 def main():

@@ -225,7 +225,7 @@ START_TEST(the_nearest_pixel_is_the_nearest)
     long compared = 0;
     for (int round = 0; round < 300; round++) {
         picture p = picture_random(random_between(1, 60), random_between(1, 60), random_one_in(2) ? 1 : 3);
-        picture out = picture_new(p.width, p.height, p.channels);
+        picture out = picture_new(random_between(1, 140), random_between(1, 60), p.channels);
         mill__matrix m;
         for (int i = 0; i < 6; i++)
             m.m[i] = (double)random_between(-3000, 3000) / (i % 3 == 2 ? 40 : 1024);
@@ -238,11 +238,13 @@ START_TEST(the_nearest_pixel_is_the_nearest)
                              .out = out.pixels,
                              .width = (size_t)p.width,
                              .height = (size_t)p.height,
+                             .out_width = (size_t)out.width,
+                             .out_height = (size_t)out.height,
                              .c = (size_t)p.channels,
                              .nbytes = picture_nbytes(&p)};
         mill__warp(&frame, &m, false, 200);
-        for (int64_t y = 0; y < p.height; y++)
-            for (int64_t x = 0; x < p.width; x++) {
+        for (int64_t y = 0; y < out.height; y++)
+            for (int64_t x = 0; x < out.width; x++) {
                 double from_x = m.m[0] * ((double)x + 0.5) + m.m[1] * ((double)y + 0.5) + m.m[2];
                 double from_y = m.m[3] * ((double)x + 0.5) + m.m[4] * ((double)y + 0.5) + m.m[5];
                 if (fabs(from_x - rint(from_x)) < 0.01 || fabs(from_y - rint(from_y)) < 0.01)
@@ -282,6 +284,135 @@ START_TEST(a_quarter_turn_moves_pixels_as_they_are)
         picture_free(&p);
         picture_free(&out);
     }
+}
+END_TEST
+
+/* ---- rotate expand=true ---- */
+
+static const struct {
+    const char *text;
+    mill_type in;
+    int64_t height, width;
+} expanded[] = {
+    {"rotate 90,90 expand=true", {.shape = {5, 7, 3}}, 7, 5},
+    {"rotate -90,-90 expand=true", {.shape = {5, 7, 1}}, 7, 5},
+    {"rotate 540,540 expand=true p=0.5", {.shape = {5, 7, 3}}, 5, 7},
+    {"rotate 90,90 expand=true p=0.5", {.shape = {5, 5, 3}}, 5, 5},
+    {"rotate 90,90 expand=true p=0.5", {.shape = {5, 7, 3}}, -1, -1},
+    {"rotate 45,45 expand=true",
+     {.shape = {10, 10, 3}},
+     16,
+     16}, /* 14.14 wide, 2.07 pixels off on each side */
+    {"rotate 30,30 expand=true", {.shape = {1, 1, 3}}, 3, 3},
+    {"rotate 45 expand=true", {.shape = {10, 10, 3}}, -1, -1},
+    {"rotate 90,90 expand=true", {.shape = {-1, 7, 3}}, -1, -1},
+    {"rotate 90,90", {.shape = {5, 7, 3}}, 5, 7},
+    {"rotate 45 expand=false", {.shape = {-1, -1, 3}}, -1, -1},
+};
+
+START_TEST(a_size_is_planned_where_it_is_no_matter_of_chance)
+{
+    mill_type in = expanded[_i].in;
+    in.dtype = MILL_U8;
+    in.layout = MILL_HWC;
+    in.rank = 3;
+    tool t = tool_of(expanded[_i].text, in);
+    EXPECT_MSG(t.out.shape[0] == expanded[_i].height && t.out.shape[1] == expanded[_i].width,
+               "%s gives %lld x %lld", expanded[_i].text, (long long)t.out.shape[1],
+               (long long)t.out.shape[0]);
+    ck_assert_int_eq((int)t.out.shape[2], (int)in.shape[2]);
+    tool_free(&t);
+}
+END_TEST
+
+/* As the engine calls it where the size varies: the transform says what it gives, and finds the memory. */
+static mill_tensor tool_give(tool *t, uint64_t sample, const picture *p, mill_status *status, mill_error *err)
+{
+    mill_tensor from = {.type = t->in, .n = 1, .data = p->pixels}, to = {.type = t->out, .n = 1};
+    from.type.shape[0] = p->height;
+    from.type.shape[1] = p->width;
+    t->ctx.owner = t;
+    t->ctx.random.sample = sample;
+    *status = t->ops->run(t->self, NULL, &t->ctx, &from, &to, err);
+    return to;
+}
+
+static void tool_forget(tool *t)
+{
+    for (int i = 0; i < t->nheld; i++)
+        free(t->held[i]);
+    t->nheld = 0;
+}
+
+/* Nothing of a flat image is cut off, and nothing is around it but what its sides need. */
+START_TEST(what_is_turned_is_held_whole)
+{
+    for (int round = 0; round < 200; round++) {
+        picture p = picture_random(random_between(6, 60), random_between(6, 60), random_one_in(2) ? 1 : 3);
+        memset(p.pixels, 200, picture_nbytes(&p));
+        tool t = tool_of(round % 2 ? "rotate 360 expand=true fill=9"
+                                   : "rotate 360 expand=true fill=9 filter=bilinear",
+                         image_type(-1, -1, p.channels));
+        mill_error err;
+        mill_status status;
+        mill_tensor out = tool_give(&t, (uint64_t)round, &p, &status, &err);
+        ck_assert_int_eq(status, MILL_OK);
+        const int64_t width = out.type.shape[1], height = out.type.shape[0];
+        double diagonal = hypot((double)p.width, (double)p.height), area = 0;
+        EXPECT((double)width <= diagonal + 2 && (double)height <= diagonal + 2);
+        EXPECT(width * height >= p.width * p.height);
+        for (int64_t i = 0; i < width * height; i++)
+            area += ((const uint8_t *)out.data)[i * p.channels] == 200;
+        EXPECT_MSG(fabs(area - (double)(p.width * p.height)) < 0.6 * (double)(width + height),
+                   "%g pixels of %lld x %lld", area, (long long)p.width, (long long)p.height);
+        tool_forget(&t);
+        tool_free(&t);
+        picture_free(&p);
+    }
+}
+END_TEST
+
+START_TEST(a_quarter_turn_takes_the_other_shape)
+{
+    for (int round = 0; round < 60; round++) {
+        picture p = picture_random(random_between(1, 40), random_between(1, 40), random_one_in(2) ? 1 : 3);
+        const bool left = random_one_in(2);
+        tool t = tool_of(left ? "rotate 90,90 expand=true" : "rotate 270,270 expand=true",
+                         image_type(p.width, p.height, p.channels));
+        picture out = picture_new(p.height, p.width, p.channels);
+        tool_run(&t, 0, p.pixels, out.pixels);
+        for (int64_t y = 0; y < out.height; y++)
+            for (int64_t x = 0; x < out.width; x++)
+                EXPECT(
+                    !memcmp(picture_at(&out, x, y),
+                            left ? picture_at(&p, p.width - 1 - y, x) : picture_at(&p, y, p.height - 1 - x),
+                            (size_t)p.channels));
+        tool_free(&t);
+        picture_free(&p);
+        picture_free(&out);
+    }
+}
+END_TEST
+
+static void *no_scratch(void *owner, size_t nbytes)
+{
+    (void)owner;
+    (void)nbytes;
+    return NULL;
+}
+
+START_TEST(too_large_for_the_budget_is_a_limit)
+{
+    picture p = picture_random(9, 7, 3);
+    tool t = tool_of("rotate 45 expand=true", image_type(-1, -1, 3));
+    mill_error err;
+    mill_status status;
+    t.ctx.scratch = no_scratch;
+    tool_give(&t, 1, &p, &status, &err);
+    ck_assert_int_eq(status, MILL_LIMIT);
+    EXPECT(strstr(err.message, "raise the budget"));
+    tool_free(&t);
+    picture_free(&p);
 }
 END_TEST
 
@@ -418,6 +549,8 @@ START_TEST(steps_in_any_mixture_are_steps_one_by_one)
                              .out = out,
                              .width = (size_t)p.width,
                              .height = (size_t)p.height,
+                             .out_width = (size_t)p.width,
+                             .out_height = (size_t)p.height,
                              .c = (size_t)p.channels,
                              .nbytes = n};
         memcpy(before, p.pixels, n);
@@ -457,6 +590,11 @@ int main(void)
     tcase_add_test(tests, grey_has_the_channels_that_were_asked_for);
     tcase_add_test(tests, the_nearest_pixel_is_the_nearest);
     tcase_add_test(tests, a_quarter_turn_moves_pixels_as_they_are);
+    tcase_add_loop_test(tests, a_size_is_planned_where_it_is_no_matter_of_chance, 0,
+                        sizeof expanded / sizeof *expanded);
+    tcase_add_test(tests, what_is_turned_is_held_whole);
+    tcase_add_test(tests, a_quarter_turn_takes_the_other_shape);
+    tcase_add_test(tests, too_large_for_the_budget_is_a_limit);
     tcase_add_test(tests, blurring_a_flat_image_changes_nothing);
     tcase_add_test(tests, one_rectangle_is_erased);
     tcase_add_test(tests, magnitudes_are_torchvisions);
