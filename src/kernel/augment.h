@@ -6,6 +6,11 @@
 
 #include "kernel/kernel.h"
 
+/* A place and its step from pixel to pixel, in 16.16 fixed point. */
+typedef struct mill__fixed_line {
+    uint32_t x, y, step_x, step_y; /* steps modulo 2^32 */
+} mill__fixed_line;
+
 typedef struct mill__augment_kernels {
     /* Between two images, or beyond one of them: from + factor * (to - from) in float, clipped, then cut to a
      * whole number. n bytes; out may equal either. blend_value: from one value. */
@@ -43,6 +48,11 @@ typedef struct mill__augment_kernels {
 
     /* Both at once: x becomes share x + (1 - share) y, and y the other way round. n floats. */
     void (*mix)(float *x, float *y, size_t n, float share);
+
+    /* n pixels in a row, each the pixel of in at (x >> 16, y >> 16), both of which take a step from one to
+     * the next. All of them lie within the image of width x height, which is smaller than 4 GiB. */
+    void (*warp_nearest)(uint8_t *out, size_t n, const uint8_t *in, size_t width, size_t height, size_t c,
+                         const mill__fixed_line *line);
 
     /* The n pixels of row y of what an image of width x height is seen as through a matrix: the centre of an
      * output pixel, from (x, y) to (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]), and the four pixels

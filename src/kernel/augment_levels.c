@@ -16,6 +16,8 @@
 #define JOIN2(a, b) a##_##b
 #define JOIN(a, b)  JOIN2(a, b)
 
+void JOIN(mill__warp_nearest, MILL__LEVEL)(uint8_t *out, size_t n, const uint8_t *in, size_t width,
+                                           size_t height, size_t c, const mill__fixed_line *line);
 void JOIN(mill__warp_bilinear, MILL__LEVEL)(uint8_t *out, size_t n, const uint8_t *in, size_t width,
                                             size_t height, size_t c, const double *m,
                                             size_t y); /* warp_levels.c */
@@ -351,4 +353,5 @@ const mill__augment_kernels JOIN(mill__augment,
                                                  .blur_down = blur_down,
                                                  .blur_across = blur_across,
                                                  .mix = mix,
+                                                 .warp_nearest = JOIN(mill__warp_nearest, MILL__LEVEL),
                                                  .warp_bilinear = JOIN(mill__warp_bilinear, MILL__LEVEL)};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One row of an image seen through a matrix, bilinear; compiled once a level. See kernel/augment.h. A block
- * of pixels goes through loops that the compiler vectorises: where they come from, the four pixels around
- * that, and for each channel what these weigh. */
+/* One row of an image seen through a matrix; compiled once a level. See kernel/augment.h. A block of pixels
+ * goes through loops that the compiler vectorises: where they come from; for bilinear also the four pixels
+ * around that, and for each channel what these weigh. */
 #if defined(__GNUC__) && !defined(__clang__)
 /* Else gcc keeps branches for the sake of the exception flags, which nobody reads. */
 #pragma GCC optimize("no-trapping-math")
@@ -14,10 +14,59 @@
 #define JOIN2(a, b) a##_##b
 #define JOIN(a, b)  JOIN2(a, b)
 
+void JOIN(mill__warp_nearest, MILL__LEVEL)(uint8_t *out, size_t n, const uint8_t *in, size_t width,
+                                           size_t height, size_t c, const mill__fixed_line *line);
 void JOIN(mill__warp_bilinear, MILL__LEVEL)(uint8_t *out, size_t n, const uint8_t *in, size_t width,
                                             size_t height, size_t c, const double *m, size_t y);
 
 enum { BLOCK = 64 };
+
+/* ---- nearest ---- */
+
+/* Where the pixels of a block lie in an image. */
+static inline void find_offsets(uint32_t *offsets, const mill__fixed_line *line, uint32_t first, uint32_t n,
+                                uint32_t stride, uint32_t c)
+{
+    const uint32_t x = line->x + first * line->step_x, y = line->y + first * line->step_y;
+    const uint32_t step_x = line->step_x, step_y = line->step_y;
+    for (uint32_t i = 0; i < n; i++)
+        offsets[i] = ((y + i * step_y) >> 16) * stride + ((x + i * step_x) >> 16) * c;
+}
+
+/* By four bytes, the fourth of which is overwritten next; so the last one, and any that may be an image's
+ * last, come by three. */
+static inline void copy_colours(uint8_t *out, const uint8_t *in, const uint32_t *offsets, uint32_t n,
+                                bool last_row)
+{
+    const uint32_t whole = last_row ? 0 : n - 1;
+    for (uint32_t i = 0; i < whole; i++)
+        memcpy(out + 3 * (size_t)i, in + offsets[i], 4);
+    for (uint32_t i = whole; i < n; i++)
+        for (int k = 0; k < 3; k++)
+            out[3 * (size_t)i + k] = in[offsets[i] + (uint32_t)k];
+}
+
+void JOIN(mill__warp_nearest, MILL__LEVEL)(uint8_t *out, size_t npixels, const uint8_t *in, size_t width,
+                                           size_t height, size_t c, const mill__fixed_line *line)
+{
+    uint32_t offsets[BLOCK];
+    const uint32_t count = (uint32_t)npixels, stride = (uint32_t)(width * c);
+    for (uint32_t first = 0; first < count; first += BLOCK) {
+        const uint32_t n = count - first < BLOCK ? count - first : BLOCK;
+        const uint32_t begin = line->y + first * line->step_y, end = begin + (n - 1) * line->step_y;
+        if (c == 1) {
+            find_offsets(offsets, line, first, n, stride, 1);
+            for (uint32_t i = 0; i < n; i++)
+                out[first + i] = in[offsets[i]];
+        } else {
+            find_offsets(offsets, line, first, n, stride, 3);
+            copy_colours(out + 3 * (size_t)first, in, offsets, n,
+                         begin >> 16 >= height - 1 || end >> 16 >= height - 1);
+        }
+    }
+}
+
+/* ---- bilinear ---- */
 
 typedef struct image {
     const uint8_t *in;

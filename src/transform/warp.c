@@ -140,29 +140,41 @@ static void narrow(int64_t begin, int64_t step, int64_t limit, int64_t *first, i
     *end = to < *end ? to : *end;
 }
 
-static void stepped(const mill__frame *f, const double *m)
+/* Of images too large for the kernel's offsets. */
+static void step_far(const mill__frame *f, uint8_t *out, size_t n, const mill__fixed_line *line)
+{
+    uint32_t x = line->x, y = line->y;
+    for (; n; n--, out += f->c, x += line->step_x, y += line->step_y)
+        put(out, f->in + ((size_t)(y >> 16) * f->width + (x >> 16)) * f->c, f->c);
+}
+
+static void stepped(const mill__frame *f, const double *m, uint8_t fill)
 {
     const int64_t across_x = fixed(m[0]), down_x = fixed(m[1]), across_y = fixed(m[3]), down_y = fixed(m[4]);
     const int64_t right = (int64_t)f->width << 16, bottom = (int64_t)f->height << 16;
+    const size_t c = f->c, row_nbytes = f->out_width * c;
     int64_t begin_x = fixed(m[2] + m[0] * 0.5 + m[1] * 0.5);
     int64_t begin_y = fixed(m[5] + m[3] * 0.5 + m[4] * 0.5);
-    const uint8_t *last =
-        f->in + f->nbytes - (f->nbytes < 4 ? f->nbytes : 4); /* of which four bytes are there */
-    for (size_t y = 0; y < f->out_height; y++, begin_x += down_x, begin_y += down_y) {
+    uint8_t *out = f->out;
+    for (size_t y = 0; y < f->out_height; y++, begin_x += down_x, begin_y += down_y, out += row_nbytes) {
         int64_t first = 0, end = (int64_t)f->out_width;
         narrow(begin_x, across_x, right, &first, &end);
         narrow(begin_y, across_y, bottom, &first, &end);
-        int64_t at_x = begin_x + first * across_x, at_y = begin_y + first * across_y;
-        uint8_t *out = f->out + (y * f->out_width + (size_t)first) * f->c;
-        int64_t x = first;
-        for (; x + 1 < end && f->c == 3; x++, at_x += across_x, at_y += across_y, out += 3) {
-            const uint8_t *pixel = f->in + ((size_t)(at_y >> 16) * f->width + (size_t)(at_x >> 16)) * 3;
-            if (pixel > last)
-                break;
-            memcpy(out, pixel, 4); /* the fourth byte is the next pixel's, which comes next */
+        if (first >= end) {
+            memset(out, fill, row_nbytes);
+            continue;
         }
-        for (; x < end; x++, at_x += across_x, at_y += across_y, out += f->c)
-            put(out, f->in + ((size_t)(at_y >> 16) * f->width + (size_t)(at_x >> 16)) * f->c, f->c);
+        mill__fixed_line line = {.x = (uint32_t)(begin_x + first * across_x),
+                                 .y = (uint32_t)(begin_y + first * across_y),
+                                 .step_x = (uint32_t)across_x,
+                                 .step_y = (uint32_t)across_y};
+        memset(out, fill, (size_t)first * c);
+        if (f->nbytes <= UINT32_MAX)
+            f->kernels->warp_nearest(out + (size_t)first * c, (size_t)(end - first), f->in, f->width,
+                                     f->height, c, &line);
+        else
+            step_far(f, out + (size_t)first * c, (size_t)(end - first), &line);
+        memset(out + (size_t)end * c, fill, row_nbytes - (size_t)end * c);
     }
 }
 
@@ -180,26 +192,27 @@ static void summed(const mill__frame *f, const double *m)
     }
 }
 
-static void nearest(const mill__frame *f, const double *m)
+static bool all_fits(const mill__frame *f, const double *m)
 {
-    double width = (double)f->out_width, height = (double)f->out_height;
-    if (m[1] == 0 && m[3] == 0)
-        scaled(f, m);
-    else if (fits(m, 0, 0) && fits(m, width, height) && fits(m, 0, height) && fits(m, width, 0))
-        stepped(f, m);
-    else
-        summed(f, m);
+    const double width = (double)f->out_width, height = (double)f->out_height;
+    return fits(m, 0, 0) && fits(m, width, height) && fits(m, 0, height) && fits(m, width, 0);
 }
 
 void mill__warp(const mill__frame *frame, const mill__matrix *matrix, bool bilinear, uint8_t fill)
 {
+    const double *m = matrix->m;
     const size_t row_nbytes = frame->out_width * frame->c;
+    const bool scales = m[1] == 0 && m[3] == 0;
+    if (!bilinear && !scales && all_fits(frame, m)) {
+        stepped(frame, m, fill);
+        return;
+    }
     memset(frame->out, fill, frame->out_height * row_nbytes);
     for (size_t y = 0; bilinear && y < frame->out_height; y++)
         frame->kernels->warp_bilinear(frame->out + y * row_nbytes, frame->out_width, frame->in, frame->width,
-                                      frame->height, frame->c, matrix->m, y);
+                                      frame->height, frame->c, m, y);
     if (!bilinear)
-        nearest(frame, matrix->m);
+        (scales ? scaled : summed)(frame, m);
 }
 
 /* ---- rotation ---- */

@@ -4,7 +4,7 @@
 # processor without the wide ones, and the kernels do on another kind of processor.
 . "$SRC/tests/cli/common.sh"
 PIXELS='decode | random_resized_crop 96 filter=bicubic | hflip | normalize imagenet | layout chw'
-CHANGES='decode | resize 90x70 | rotate 20 filter=bilinear | color_jitter 0.4 0.4 0.4 0.1 | gaussian_blur 5'
+CHANGES='decode | resize 90x70 | rotate 20 filter=bilinear | affine 9 shear=5 | color_jitter 0.4 0.4 0.4 0.1 | gaussian_blur 5'
 NUMBERS='scale 0.01 | sin | log1p | clip 0 1 | cast f16'
 photos=$(photographs)
 [ -n "$photos" ] || { echo 'skip: no photographs'; exit 77; }

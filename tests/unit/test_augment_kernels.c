@@ -312,6 +312,47 @@ END_TEST
 
 /* ---- seen through a matrix ---- */
 
+/* From a place in the image to another, or as near to it as whole steps come. */
+static mill__fixed_line random_line(const picture *p, size_t n)
+{
+    const int64_t right = p->width << 16, bottom = p->height << 16, steps = n > 1 ? (int64_t)n - 1 : 1;
+    int64_t x = random_between(0, right - 1), y = random_between(0, bottom - 1);
+    int64_t end_x = random_between(0, right - 1), end_y = random_between(0, bottom - 1);
+    if (random_one_in(3)) /* along the last row */
+        y = end_y = bottom - 1;
+    return (mill__fixed_line){.x = (uint32_t)x,
+                              .y = (uint32_t)y,
+                              .step_x = (uint32_t)((end_x - x) / steps),
+                              .step_y = (uint32_t)((end_y - y) / steps)};
+}
+
+START_TEST(nearest_along_a_line)
+{
+    const mill__augment_kernels *k = kernels_of(levels[_i]);
+    static room r;
+    for (int round = 0; k && round < 3000; round++) {
+        const bool tall = round % 100 == 0; /* y reaches the highest bit that it can have */
+        picture p = picture_random(random_between(1, 40), tall ? 32768 : random_between(1, 40),
+                                   random_one_in(3) ? 1 : 3);
+        const size_t c = (size_t)p.channels, nbytes = picture_nbytes(&p);
+        uint8_t *exact = malloc(nbytes); /* so that a sanitizer sees what is read behind it */
+        memcpy(exact, p.pixels, nbytes);
+        fill_room(&r);
+        mill__fixed_line line = random_line(&p, r.n);
+        if (r.n)
+            k->warp_nearest(r.out, r.n, exact, (size_t)p.width, (size_t)p.height, c, &line);
+        expect_guard(&r, r.n * c);
+        for (size_t i = 0; i < r.n; i++) {
+            int64_t x = (int64_t)line.x + (int64_t)i * (int32_t)line.step_x;
+            int64_t y = (int64_t)line.y + (int64_t)i * (int32_t)line.step_y;
+            EXPECT(!memcmp(r.out + i * c, picture_at(&p, x >> 16, y >> 16), c));
+        }
+        free(exact);
+        picture_free(&p);
+    }
+}
+END_TEST
+
 static double lerp(double a, double b, double way)
 {
     return a + (b - a) * way;
@@ -374,6 +415,7 @@ int main(void)
     tcase_add_loop_test(tests, sums_do_not_overflow, 0, NLEVELS);
     tcase_add_loop_test(tests, sharpening, 0, NLEVELS);
     tcase_add_loop_test(tests, blurring, 0, NLEVELS);
+    tcase_add_loop_test(tests, nearest_along_a_line, 0, NLEVELS);
     tcase_add_loop_test(tests, warping, 0, NLEVELS);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
