@@ -2,9 +2,9 @@
 /* api/stats_json.c: statistics as JSON, and back. Besides what is for readers there is what merging needs:
  * m2, products, sketch. Numbers are written so that they come back to the last bit. */
 #include "api/stats_state.h"
+#include "api/text_file.h"
 #include "base/error.h"
 #include "base/json_read.h"
-#include "sink/sink.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +15,9 @@ enum { NSHARES = sizeof shares / sizeof *shares };
 
 /* ---- writing ---- */
 
-static int put_list(mill__buffer *out, const double *list, size_t n)
-{
-    int failed = mill__buffer_append(out, "[", 1);
-    for (size_t i = 0; i < n && !failed; i++)
-        failed = (i && mill__buffer_append(out, ",", 1)) || mill__json_append_number(out, list[i]);
-    return failed || mill__buffer_append(out, "]", 1);
-}
-
 static int put_named(mill__buffer *out, const char *name, const double *list, size_t n)
 {
-    return mill__buffer_printf(out, ",\"%s\":", name) || put_list(out, list, n);
+    return mill__buffer_printf(out, ",\"%s\":", name) || mill__json_append_numbers(out, list, n);
 }
 
 static int put_head(mill__buffer *out, const mill_statistics_view *v)
@@ -43,7 +35,8 @@ static int put_covariance(mill__buffer *out, const mill_statistics *s, const mil
     size_t n = s->features;
     int failed = mill__buffer_printf(out, ",\"covariance\":%s", v->covariance ? "[" : "null");
     for (size_t i = 0; v->covariance && i < n && !failed; i++)
-        failed = (i && mill__buffer_append(out, ",", 1)) || put_list(out, v->covariance + i * n, n);
+        failed = (i && mill__buffer_append(out, ",", 1)) ||
+                 mill__json_append_numbers(out, v->covariance + i * n, n);
     failed = failed || (v->covariance && mill__buffer_append(out, "]", 1));
     return failed || mill__buffer_printf(out, ",\"covariance_count\":%.0f", *p.vectors) ||
            put_named(out, "covariance_mean", p.centre, n) ||
@@ -59,7 +52,7 @@ static int put_quantiles(mill__buffer *out, const mill_statistics *s)
         double values[NSHARES];
         for (int i = 0; i < NSHARES; i++)
             values[i] = mill_statistics_quantile(s, k, shares[i]);
-        failed = (k && mill__buffer_append(out, ",", 1)) || put_list(out, values, NSHARES);
+        failed = (k && mill__buffer_append(out, ",", 1)) || mill__json_append_numbers(out, values, NSHARES);
     }
     return failed || mill__buffer_append(out, "]", 1);
 }
@@ -119,30 +112,11 @@ const char *mill_statistics_json(mill_statistics *s)
 mill_status mill_statistics_write(mill_statistics *s, const char *path, mill_error *err)
 {
     mill__error_clear(err);
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    if (!s || !path || !path[0] || (slash && !slash[1]))
+    const char *text = s && path ? mill_statistics_json(s) : NULL;
+    if (!s || !path)
         return mill_fail(err, MILL_USAGE, "argument", "statistics and the name of a file are needed");
-    const char *text = mill_statistics_json(s);
-    char *folder = !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
-    mill__file *file;
-    mill__output_file written;
-    mill_status status = text && folder ? MILL_OK : mill__no_memory(err, strlen(path), "statistics");
-    if (!status)
-        status = mill__file_create(&file, folder, slash ? slash + 1 : path, err);
-    free(folder);
-    if (status)
-        return status;
-    status = mill__file_write(file, text, strlen(text), err);
-    if (!status)
-        status = mill__file_write(file, "\n", 1, err);
-    if (status) {
-        mill__file_abandon(file);
-        return status;
-    }
-    status = mill__file_finish(file, &written, err);
-    if (!status)
-        free(written.name);
-    return status;
+    return text ? mill__text_file_write(path, text, strlen(text), err)
+                : mill__no_memory(err, s->features, "statistics");
 }
 
 /* ---- reading ---- */
@@ -163,8 +137,8 @@ static bool read_count(mill__json_piece object, const char *key, int64_t *count)
     return true;
 }
 
-/* n numbers into list; null stands for what is not there, and is 0. */
-static bool read_list(mill__json_piece object, const char *key, double *list, size_t n)
+/* n numbers into list; missing is what null stands for. */
+static bool read_list(mill__json_piece object, const char *key, double *list, size_t n, double missing)
 {
     mill__json_piece value;
     double *numbers;
@@ -172,19 +146,20 @@ static bool read_list(mill__json_piece object, const char *key, double *list, si
     if (!mill__json_member(object, key, &value) || !mill__json_numbers(value, &numbers, &found))
         return false;
     for (size_t i = 0; i < n && found == n; i++)
-        list[i] = isfinite(numbers[i]) ? numbers[i] : 0.0;
+        list[i] = isfinite(numbers[i]) ? numbers[i] : missing;
     free(numbers);
     return found == n;
 }
 
 static bool read_counts(mill__json_piece object, const char *key, double *list, size_t n)
 {
-    bool good = read_list(object, key, list, n);
+    bool good = read_list(object, key, list, n, 0);
     for (size_t i = 0; i < n && good; i++)
         good = is_count(list[i]);
     return good;
 }
 
+/* A mean of nothing is 0; sums of squares are null when they overflowed. */
 static bool read_moments(mill__json_piece object, mill_statistics *s)
 {
     const mill__partial p = mill__statistics_partial(s);
@@ -192,15 +167,15 @@ static bool read_moments(mill__json_piece object, mill_statistics *s)
     int64_t vectors = 0;
     bool good = read_counts(object, "count", p.n, n) && read_counts(object, "nan", p.nan, n) &&
                 read_counts(object, "above", p.above, n) && read_counts(object, "below", p.below, n) &&
-                read_list(object, "mean", p.mean, n) && read_list(object, "m2", p.m2, n) &&
-                read_list(object, "mean_rest", p.rest, n) && read_list(object, "min", p.low, n) &&
-                read_list(object, "max", p.high, n);
+                read_list(object, "mean", p.mean, n, 0) && read_list(object, "m2", p.m2, n, INFINITY) &&
+                read_list(object, "mean_rest", p.rest, n, 0) && read_list(object, "min", p.low, n, 0) &&
+                read_list(object, "max", p.high, n, 0);
     if (!s->covariance || !good)
         return good;
     good = read_count(object, "covariance_count", &vectors) &&
-           read_list(object, "covariance_mean", p.centre, n) &&
-           read_list(object, "covariance_mean_rest", p.centre_rest, n) &&
-           read_list(object, "products", p.products, n * (n + 1) / 2);
+           read_list(object, "covariance_mean", p.centre, n, 0) &&
+           read_list(object, "covariance_mean_rest", p.centre_rest, n, 0) &&
+           read_list(object, "products", p.products, n * (n + 1) / 2, INFINITY);
     *p.vectors = (double)vectors;
     return good;
 }

@@ -162,21 +162,42 @@ bool mill__json_numbers(mill__json_piece value, double **list, size_t *n)
     return false;
 }
 
-int mill__json_append_number(mill__buffer *out, double number)
+/* In the "C" locale. */
+static int append_shortest(mill__buffer *out, double number)
 {
     char text[40] = "null";
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!plain)
-        return -1;
-    locale_t before = uselocale(plain);
     for (int digits = 15; isfinite(number) && digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, number);
         if (strtod(text, NULL) == number)
             break;
     }
+    return mill__buffer_append(out, text, strlen(text));
+}
+
+static int append_separated(mill__buffer *out, const double *list, size_t n)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!plain)
+        return -1;
+    locale_t before = uselocale(plain);
+    int failed = 0;
+    for (size_t i = 0; i < n && !failed; i++)
+        failed = (i && mill__buffer_append(out, ",", 1)) || append_shortest(out, list[i]);
     uselocale(before);
     freelocale(plain);
-    return mill__buffer_append(out, text, strlen(text));
+    return failed ? -1 : 0;
+}
+
+int mill__json_append_number(mill__buffer *out, double number)
+{
+    return append_separated(out, &number, 1);
+}
+
+int mill__json_append_numbers(mill__buffer *out, const double *list, size_t n)
+{
+    int failed = mill__buffer_append(out, "[", 1) || append_separated(out, list, n) ||
+                 mill__buffer_append(out, "]", 1);
+    return failed ? -1 : 0;
 }
 
 /* ---- mean and std ---- */

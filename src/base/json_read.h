@@ -21,6 +21,8 @@ bool mill__json_is_text(mill__json_piece value, const char *text);
 /* Append the shortest text that reads back as the same number, whatever the locale; null if it is not finite.
  */
 int mill__json_append_number(mill__buffer *out, double number);
+/* A list of such, with its brackets. */
+int mill__json_append_numbers(mill__buffer *out, const double *list, size_t n);
 
 /* mean and std of such a file, for transforms: *mean, n numbers, malloc'd, and behind them as many of std.
  * *dtype: what they are of, 0 if the file does not say. */
