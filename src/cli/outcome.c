@@ -37,7 +37,9 @@ static const char *advice(mill_status status, const mill_error *err)
     static const char budget[] = "--memory sets the budget, --threads how many threads share it";
     switch (status) {
     case MILL_BAD_DATA:
-        return "--on-error skip goes on without bad samples; shardmill inspect lists all that is wrong";
+        return err->shard[0]
+                   ? "--on-error skip goes on without bad samples; shardmill inspect lists all that is wrong"
+                   : NULL; /* it is no shard, but a file of statistics or the like */
     case MILL_TOO_MANY_BAD:
         return "allow more by --max-errors, or see all that is wrong by shardmill inspect";
     case MILL_USAGE:
