@@ -4,6 +4,7 @@
 #define SHARDMILL_H
 
 #include <shardmill/extend.h>
+#include <shardmill/fit.h>
 #include <shardmill/loader.h>
 #include <shardmill/pipeline.h>
 #include <shardmill/run.h>

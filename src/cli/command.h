@@ -12,6 +12,7 @@
     X(load)                                                                                                  \
     X(inspect)                                                                                               \
     X(stats)                                                                                                 \
+    X(fit)                                                                                                   \
     X(index)                                                                                                 \
     X(transforms)                                                                                            \
     X(formats)
