@@ -257,7 +257,7 @@ const cli_command cli_fit = {
         "a vector of a patch), or the channels of images.\n\n"
         "exit status: 0 done, 1 more bad data than is allowed, 2 usage, or a covariance that cannot be "
         "whitened, 3 I/O error, 75 interrupted",
-    .example = "shardmill fit pca 'data/demo/numbers-*.npy' --components 4 --out pca.json --plot pca.svg",
+    .example = "shardmill fit pca 'data/demo/numbers-*.npy' --out pca.json --plot pca.svg",
     .options = options,
     .noptions = sizeof options / sizeof *options,
     .args_nbytes = sizeof(fit_args),

@@ -36,7 +36,7 @@ for command in $commands; do
     example=$(sed -n '/^example:/,$p' help | tail -n +2)
     [ -n "$example" ] || fail "$command --help has no example"
     case $command in
-    run | load | inspect | stats | index) [ -n "$photos" ] || continue ;;
+    run | load | inspect | stats | fit | index) [ -n "$photos" ] || continue ;;
     esac
     (PATH=$(dirname "$MILL"):$PATH && eval "$example") >example.out 2>&1 ||
         fail "the example of $command: $example: $(head -c 600 example.out)"
