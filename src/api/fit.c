@@ -166,7 +166,7 @@ static mill_status fill_matrix(mill_model *m, mill_error *err)
     if (m->view.method)
         scale_rows(&m->view, m->matrix, -0.5);
     size_t kept = m->view.components * m->view.features;
-    double *smaller = realloc(m->matrix, kept * sizeof *smaller);
+    double *smaller = kept ? realloc(m->matrix, kept * sizeof *smaller) : NULL;
     if (smaller)
         m->view.matrix = m->matrix = smaller;
     return MILL_OK;

@@ -20,10 +20,10 @@ static mill_status create(mill__file **file, const char *path, mill_error *err)
 
 mill_status mill__text_file_write(const char *path, const char *text, size_t nbytes, mill_error *err)
 {
-    mill__file *file;
+    mill__file *file = NULL;
     mill__output_file written;
     mill_status status = create(&file, path, err);
-    if (status)
+    if (!file)
         return status;
     status = mill__file_write(file, text, nbytes, err);
     if (!status)
