@@ -28,6 +28,7 @@ need libjpeg62-turbo-dev libjpeg-turbo-devel header jpeglib.h ""
 need liburing-dev liburing-devel header liburing.h ""
 need libxxhash-dev xxhash-devel header xxhash.h ""
 need libjansson-dev jansson-devel header jansson.h ""
+need zlib1g-dev zlib-devel header zlib.h ""
 case $cc in
 *clang*)
     need clang clang have "${cc%% *}"

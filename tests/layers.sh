@@ -19,6 +19,7 @@ cli:
 third_party='
 src/base/hash.c             xxhash.h
 src/engine/team.c           omp.h
+src/format/inflate.c       zlib.h
 src/sink/manifest_json.c    jansson.h
 src/source/io_uring.c       liburing.h
 src/transform/libjpeg.h     jpeglib.h
@@ -46,7 +47,7 @@ grep -rHn '^ *# *include' src include | {
             ;;
         *)
             case $target in
-            jpeglib.h | turbojpeg.h | omp.h | xxhash.h | jansson.h | liburing.h | cblas.h | lapacke.h)
+            jpeglib.h | turbojpeg.h | omp.h | xxhash.h | jansson.h | liburing.h | zlib.h | cblas.h | lapacke.h)
                 printf '%s' "$third_party" | grep -q "^$file  *$target\$" ||
                     complain "$file:$line: only one file may include <$target>: $(printf '%s' "$third_party" |
                         sed -n "s/  *$target\$//p")"
