@@ -22,9 +22,8 @@ const mill__format_ops *mill__format_named(const char *name)
     return NULL;
 }
 
-static int has_extension(const char *path, const char *extensions)
+static int has_extension(const char *path, size_t length, const char *extensions)
 {
-    size_t length = strlen(path);
     while (*extensions) {
         size_t n = strcspn(extensions, " ");
         if (n && n < length && !strncasecmp(path + length - n, extensions, n))
@@ -35,10 +34,16 @@ static int has_extension(const char *path, const char *extensions)
     return 0;
 }
 
+bool mill__named_gzip(const char *path)
+{
+    return has_extension(path, strlen(path), ".gz");
+}
+
 const mill__format_ops *mill__format_for_path(const char *path)
 {
+    size_t length = strlen(path) - (mill__named_gzip(path) ? strlen(".gz") : 0);
     for (const mill__format_ops *const *f = mill__formats; *f; f++)
-        if (has_extension(path, (*f)->extensions))
+        if (has_extension(path, length, (*f)->extensions))
             return *f;
     return NULL;
 }

@@ -81,7 +81,9 @@ extern const mill_source_ops *const mill__sources[];
 extern const mill_transform_ops *const mill__transforms[];
 
 const mill__format_ops *mill__format_named(const char *name);
-const mill__format_ops *mill__format_for_path(const char *path); /* by extension, NULL if none */
+/* By extension, behind which there may be a ".gz"; NULL if none. */
+const mill__format_ops *mill__format_for_path(const char *path);
+bool mill__named_gzip(const char *path); /* it ends in .gz, in any case */
 const mill__sink_ops *mill__sink_named(const char *name);
 const mill_transform_ops *mill__transform_named(const char *name);
 

@@ -151,6 +151,7 @@ typedef struct mill_shard_info {
     int64_t mtime_ns;           /* 0: unknown */
     size_t nmembers;            /* 0: a plain stream of bytes */
     const mill_member *members; /* owned by the handle; sorted as they are to be visited */
+    const void *layout;         /* NULL; the library's own */
 } mill_shard_info;
 
 /* Where the bytes of shards come from. open, read and close run on I/O threads and may block; read may be

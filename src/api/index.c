@@ -76,7 +76,8 @@ static void index_shard(void *arg)
                                     : name->is_folder       ? &mill__source_folder
                                                             : &mill__source_file;
     const mill__format_ops *format = format_of(all, name);
-    const mill_source_ops *source = all->joined ? &mill__joined_ops : mill__viewed_source(stored, format);
+    const mill_source_ops *source =
+        all->joined ? &mill__joined_ops : mill__viewed_source(stored, format, name->locator);
     void *handle;
     mill_shard_info info = {0};
     if (!format) {
@@ -85,7 +86,7 @@ static void index_shard(void *arg)
     }
     t->status = all->joined ? mill__joined_open(all->joined, t->shard, &handle, &info, &format, &t->error)
                             : mill__viewed_open(stored, all->options.run.source_user, format, name->locator,
-                                                &handle, &info, &t->error);
+                                                0, &handle, &info, &t->error);
     if (t->status)
         return;
     const mill__indexed shard = {.name = name,
@@ -94,8 +95,12 @@ static void index_shard(void *arg)
                                  .handle = handle,
                                  .info = &info,
                                  .max_sample_nbytes = all->options.run.memory_nbytes / 4};
+    t->status = mill__viewed_settle(source, handle, &info, &t->error);
     t->nbytes = info.nbytes;
-    t->status = mill__index_make(&t->index, &shard, &t->error);
+    if (!t->status)
+        t->status = mill__index_make(&t->index, &shard, &t->error);
+    else if (t->status != MILL_IO && t->status != MILL_NO_MEMORY && mill__index_refuse(&t->index, &t->error))
+        t->status = MILL_OK;
     if (!t->status && t->index.walked && !t->index.nissues)
         t->status = write_index(t, &shard);
     source->close(handle);

@@ -155,21 +155,28 @@ mill_status mill__options_engine(const mill_options *o, mill__format_ops *format
     return o->format ? mill__format_parse(o->format, format, err) : MILL_OK;
 }
 
+/* Each of more, as it is and with ".gz" behind it. */
+static void add_extensions(char *list, size_t nbytes, const char *more)
+{
+    for (size_t n; *more; more += n, more += strspn(more, " ")) {
+        size_t used = strlen(list);
+        n = strcspn(more, " ");
+        snprintf(list + used, nbytes - used, "%s%.*s %.*s.gz", used ? " " : "", (int)n, more, (int)n, more);
+    }
+}
+
 mill_status mill__options_expand(const mill_options *o, const char *spec, mill__shard_name **shards,
                                  size_t *n, mill_error *err)
 {
-    char extensions[256] = "";
-    size_t used = 0;
+    char extensions[512] = "";
     mill__format_ops asked = {.usual = NULL};
     mill_status status = o->format ? mill__format_parse(o->format, &asked, err) : MILL_OK;
     if (status)
         return status;
     if (asked.usual)
-        used = (size_t)snprintf(extensions, sizeof extensions, "%s", asked.usual);
+        add_extensions(extensions, sizeof extensions, asked.usual);
     for (const mill__format_ops *const *f = mill__formats; *f; f++)
-        if ((*f)->extensions[0] && used < sizeof extensions - 1)
-            used += (size_t)snprintf(extensions + used, sizeof extensions - used, "%s%s", used ? " " : "",
-                                     (*f)->extensions);
+        add_extensions(extensions, sizeof extensions, (*f)->extensions);
     return mill__spec_expand(spec, extensions, o->source != NULL, shards, n, err);
 }
 

@@ -155,7 +155,7 @@ static mill_status record(mill__run *r, const mill__output *o, const mill__batch
     const mill__shard_name *name = &r->shards[o->shard];
     const mill__manifest_shard entry = {.name = name->name,
                                         .locator = name->locator,
-                                        .nbytes = batch->shard_nbytes,
+                                        .nbytes = batch->stored_nbytes,
                                         .mtime_ns = batch->shard_mtime_ns,
                                         .samples = o->samples,
                                         .written = o->written,

@@ -111,7 +111,7 @@ void mill__batch_reset(mill__batch *batch)
     batch->nissues = 0;
     batch->source_nbytes = 0;
     batch->last = batch->kept = false;
-    batch->shard_nbytes = batch->walked = 0;
+    batch->shard_nbytes = batch->stored_nbytes = batch->walked = 0;
     batch->shard_mtime_ns = 0;
 }
 

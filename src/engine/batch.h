@@ -30,6 +30,7 @@ typedef struct mill__batch {
     bool last;                     /* the shard ends with this batch */
     bool kept;                     /* last, and the shard was not read: an earlier run finished it */
     uint64_t shard_nbytes, walked; /* size of the shard and the bytes accounted for so far */
+    uint64_t stored_nbytes;        /* size of its file, which is another one if it is compressed */
     int64_t shard_mtime_ns;
 
     /* the engine's, under its lock */

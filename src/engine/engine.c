@@ -49,6 +49,28 @@ static void divide_input(mill__engine *e, uint64_t input)
     e->max_sample_nbytes = (size_t)e->reserve_nbytes - e->piece_nbytes - 4096;
 }
 
+/* Compressed shards take memory while they are open: an eighth of what is usable at most, or fewer are open
+ * at once. */
+static uint64_t take_views(mill__engine *e, uint64_t usable)
+{
+    const mill__engine_config *c = &e->config;
+    uint64_t active = (uint64_t)c->depth + 2 * (uint64_t)c->threads + 4, each = 0;
+    for (size_t i = 0; i < c->nshards; i++) {
+        const char *locator = c->shards[i].locator;
+        uint64_t nbytes = mill__viewed_least(c->format ? c->format : mill__format_for_path(locator), locator);
+        each = nbytes > each ? nbytes : each;
+    }
+    if (each)
+        active = clamp(usable / 8 / each, 2, active);
+    e->max_active = (int)active;
+    if (active > c->nshards)
+        active = c->nshards;
+    if (!each || !active)
+        return 0;
+    e->view_nbytes = usable / 8 / active > each ? usable / 8 / active : each;
+    return active * e->view_nbytes;
+}
+
 /* Shares of the budget: three eighths for what is read, three for what is made, two for the threads' scratch.
  */
 static mill_status divide_memory(mill__engine *e, mill_error *err)
@@ -58,9 +80,9 @@ static mill_status divide_memory(mill__engine *e, mill_error *err)
     if (budget < fixed_nbytes + 8 * MIB)
         return mill_fail(err, MILL_USAGE, "limit", "a memory budget of %llu bytes; at least %llu are needed",
                          (unsigned long long)budget, (unsigned long long)(fixed_nbytes + 8 * MIB));
-    uint64_t usable = budget - fixed_nbytes, input = usable / 8 * 3, output = usable / 8 * 3;
+    uint64_t views = take_views(e, budget - fixed_nbytes);
+    uint64_t usable = budget - fixed_nbytes - views, input = usable / 8 * 3, output = usable / 8 * 3;
 
-    e->max_active = c->depth + 2 * c->threads + 4;
     divide_input(e, input);
     c->job.scratch_nbytes = usable / 4 / threads;
 
@@ -86,7 +108,7 @@ static mill_status divide_memory(mill__engine *e, mill_error *err)
     e->chunks = (int)clamp(2 * threads, 1, 16);
     if (e->chunks > (int)e->places)
         e->chunks = (int)e->places;
-    e->fixed_used = fixed_nbytes + slots * (e->places * row + e->places / unit * extra);
+    e->fixed_used = fixed_nbytes + views + slots * (e->places * row + e->places / unit * extra);
     e->peak_used = e->fixed_used;
     return MILL_OK;
 }
@@ -400,22 +422,27 @@ static mill_status peek_shard(const mill__engine_config *c, const mill__shard_na
 {
     const mill__format_ops *format = c->format ? c->format : mill__format_for_path(name->locator);
     const mill_source_ops *stored = c->source ? c->source : &mill__source_file;
-    const mill_source_ops *source = mill__viewed_source(stored, format);
+    const mill_source_ops *source = mill__viewed_source(stored, format, name->locator);
     if (!format)
         return mill__engine_check_formats(c, err);
     void *handle;
     mill_shard_info info = {0};
     mill_status status =
-        mill__viewed_open(stored, c->source_user, format, name->locator, &handle, &info, err);
+        mill__viewed_open(stored, c->source_user, format, name->locator, 0, &handle, &info, err);
     if (status)
         return status;
-    size_t n = info.nbytes < 64 * KIB ? (size_t)info.nbytes : 64 * KIB, got = 0;
+    const size_t n = 64 * KIB; /* of a compressed shard it is not known yet how many there are */
+    size_t got = 0;
     uint8_t *head = mill__alloc(n);
-    status =
-        head ? source->read(handle, 0, head, n, &got, err) : mill__no_memory(err, n, "the head of a shard");
+    if (!head)
+        status = mill__no_memory(err, n, "the head of a shard");
+    if (!status && format->resizes)
+        status = mill__viewed_settle(source, handle, &info, err);
+    if (!status && !info.layout)
+        status = source->read(handle, 0, head, n, &got, err);
     if (!status) {
-        mill__window window = {.data = head, .nbytes = got, .last = got == info.nbytes};
-        status = format->peek(format, &window, type, err);
+        mill__window window = {.data = head, .nbytes = got, .last = got < n};
+        status = format->peek(format, &info, &window, type, err);
     }
     mill__free(head);
     source->close(handle);

@@ -17,6 +17,24 @@ void mill__index_free(mill__index *index)
     *index = (mill__index){0};
 }
 
+bool mill__index_refuse(mill__index *index, const mill_error *why)
+{
+    mill__index_free(index);
+    index->issues = calloc(1, sizeof *index->issues);
+    if (!index->issues)
+        return false;
+    const char *kind = why->kind[0] ? why->kind : "io";
+    index->issue_capacity = index->nissues = 1;
+    index->issues[0] =
+        (mill_issue){.severity = MILL_ERROR,
+                     .key = "",
+                     .kind = mill__arena_copy(&index->arena, kind, strlen(kind)),
+                     .reason = mill__arena_copy(&index->arena, why->message, strlen(why->message)),
+                     .sample = -1,
+                     .offset = why->offset};
+    return index->issues[0].kind && index->issues[0].reason;
+}
+
 mill__extent mill__index_extent(const mill__index *index, size_t i)
 {
     const mill__extents *e = &index->extents;

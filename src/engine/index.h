@@ -52,6 +52,8 @@ typedef mill_status (*mill__index_visit)(void *self, const mill__sample *sample,
 mill_status mill__index_walk(mill__index *index, const mill__indexed *shard, mill__index_visit visit,
                              void *self, mill_error *err);
 void mill__index_free(mill__index *index);
+/* Of a shard that cannot be read: no samples, and an issue that says why. false without memory. */
+bool mill__index_refuse(mill__index *index, const mill_error *why);
 mill__extent mill__index_extent(const mill__index *index, size_t i);
 const mill_issue *mill__index_bad(const mill__index *index, int64_t sample); /* NULL: none was found */
 

@@ -26,13 +26,16 @@ static void open_shard(void *arg) /* on an I/O thread */
         s->status = mill__joined_open(e->joined, s->ordinal, &s->handle, &s->info, &s->format, &s->error);
         s->source = &mill__joined_ops;
     } else {
-        s->status = mill__viewed_open(s->source, s->source_user, s->format, s->name->locator, &s->handle,
-                                      &s->info, &s->error);
-        s->source = mill__viewed_source(s->source, s->format);
+        s->status = mill__viewed_open(s->source, s->source_user, s->format, s->name->locator, e->view_nbytes,
+                                      &s->handle, &s->info, &s->error);
+        s->source = mill__viewed_source(s->source, s->format, s->name->locator);
     }
+    s->stored_nbytes = s->info.nbytes;
     s->handle_open = !s->status;
     if (!s->status && e->config.keep)
         s->kept = e->config.keep(e->config.user, s->ordinal, &s->info);
+    if (!s->status && !s->kept)
+        s->status = mill__viewed_settle(s->source, s->handle, &s->info, &s->error);
     if (!s->status && !s->kept)
         s->status = s->format->open(s->format, &s->walker, &s->info, s->name->class_index,
                                     e->max_sample_nbytes, &s->error);

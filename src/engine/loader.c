@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/loader_state.h"
+#include "engine/viewed.h"
 #include "registry.h"
 #include <errno.h>
 #include <sched.h>
@@ -12,18 +13,47 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KIB = 1024, MIB = 1024 * KIB, MOST_OPEN = 256, LEAST_OPEN = 16 };
+enum { KIB = 1024, MIB = 1024 * KIB, MOST_OPEN = 256, LEAST_OPEN = 16, LEAST_COMPRESSED = 4 };
 
 /* Code, libraries, thread stacks and bookkeeping, as in engine.c. */
 static const uint64_t fixed_nbytes = 12u << 20;
 
 /* ---- opening ---- */
 
+static int descriptors_to_use(void)
+{
+    struct rlimit limit;
+    uint64_t most = getrlimit(RLIMIT_NOFILE, &limit) ? 1024 : limit.rlim_cur;
+    most /= 4;
+    return most < LEAST_OPEN ? LEAST_OPEN : most < MOST_OPEN ? (int)most : MOST_OPEN;
+}
+
+/* Compressed shards take memory while they are open: a quarter of what is usable at most, or fewer stay open.
+ */
+static uint64_t take_views(mill__loader *l, uint64_t usable)
+{
+    uint64_t each = 0, most = (uint64_t)descriptors_to_use(), nshards = l->config.engine.nshards;
+    for (size_t i = 0; i < nshards; i++) {
+        uint64_t nbytes = mill__viewed_least(mill__load_format(l, i), mill__load_name(l, i)->locator);
+        each = nbytes > each ? nbytes : each;
+    }
+    if (each && usable / 4 / each < most)
+        most = usable / 4 / each < LEAST_COMPRESSED ? LEAST_COMPRESSED : usable / 4 / each;
+    l->max_open = (int)most;
+    if (most > nshards)
+        most = nshards;
+    if (!each || !most)
+        return 0;
+    l->view_nbytes = usable / 4 / most > each ? usable / 4 / most : each;
+    return most * l->view_nbytes;
+}
+
 /* Half of what is usable for batches at the most, a quarter for scratch, the rest for what is read. */
 static mill_status divide_memory(mill__loader *l, int *nbatches, mill_error *err)
 {
     mill__engine_config *c = &l->config.engine;
-    const uint64_t budget = c->memory_nbytes, usable = budget > fixed_nbytes ? budget - fixed_nbytes : 0;
+    const uint64_t budget = c->memory_nbytes, all = budget > fixed_nbytes ? budget - fixed_nbytes : 0;
+    const uint64_t views = take_views(l, all), usable = all > views ? all - views : 0;
     const uint64_t rows = l->config.order.batch_size;
     /* shuffled samples are a read each */
     const uint64_t row = c->job.plan->row_nbytes + sizeof(mill__row) + sizeof(mill__load_item) + 64 +
@@ -39,29 +69,20 @@ static mill_status divide_memory(mill__loader *l, int *nbatches, mill_error *err
             "a memory budget of %llu MiB does not do for batches of %llu MiB: give at least %llu MiB, or "
             "make batches smaller",
             (unsigned long long)(budget / MIB), (unsigned long long)(per_batch / MIB + 1),
-            (unsigned long long)((4 * per_batch + fixed_nbytes) / MIB + 9));
+            (unsigned long long)((4 * per_batch + fixed_nbytes + views) / MIB + 9));
     *nbatches = wanted;
     c->job.scratch_nbytes = usable / 4 / (uint64_t)c->threads;
     l->input_nbytes = usable - usable / 4 - per_batch * (uint64_t)wanted;
     l->max_sample_nbytes = l->input_nbytes / 4;
     uint64_t group = l->input_nbytes / (uint64_t)(c->depth + 2 * c->threads);
     l->group_nbytes = group < 64 * KIB ? 64 * KIB : group < MIB ? group : MIB;
-    l->fixed_used = l->peak_used = fixed_nbytes + per_batch * (uint64_t)wanted;
+    l->fixed_used = l->peak_used = fixed_nbytes + views + per_batch * (uint64_t)wanted;
     return MILL_OK;
-}
-
-static int descriptors_to_use(void)
-{
-    struct rlimit limit;
-    uint64_t most = getrlimit(RLIMIT_NOFILE, &limit) ? 1024 : limit.rlim_cur;
-    most /= 4;
-    return most < LEAST_OPEN ? LEAST_OPEN : most < MOST_OPEN ? (int)most : MOST_OPEN;
 }
 
 static mill_status make_tables(mill__loader *l, mill_error *err)
 {
     const mill__engine_config *c = &l->config.engine;
-    l->max_open = descriptors_to_use();
     l->shards = calloc(c->nshards + 1, sizeof *l->shards);
     l->workers = calloc((size_t)c->threads, sizeof *l->workers);
     l->group_shards = l->max_open / 4;

@@ -48,7 +48,8 @@ static const mill_source_ops *stored_source(const mill__loader *l, size_t shard)
 const mill_source_ops *mill__load_source(const mill__loader *l, size_t shard)
 {
     return l->joined ? &mill__joined_ops
-                     : mill__viewed_source(stored_source(l, shard), mill__load_format(l, shard));
+                     : mill__viewed_source(stored_source(l, shard), mill__load_format(l, shard),
+                                           mill__load_name(l, shard)->locator);
 }
 
 /* ---- on I/O threads ---- */
@@ -66,7 +67,7 @@ static mill_status check_type(job *j, const mill__indexed *shard)
     mill_type type = *planned;
     mill_status status = n ? shard->source->read(shard->handle, 0, head, n, &got, &j->error) : MILL_OK;
     const mill__window window = {.data = head, .nbytes = got, .last = got == shard->info->nbytes};
-    bool known = !status && shard->format->peek(shard->format, &window, &type, NULL) ==
+    bool known = !status && shard->format->peek(shard->format, shard->info, &window, &type, NULL) ==
                                 MILL_OK; /* else index() says why */
     mill__free(head);
     bool same = type.dtype == planned->dtype && type.layout == planned->layout && type.rank == planned->rank;
@@ -106,40 +107,25 @@ static void run_job(void *arg)
     const mill_source_ops *source = mill__load_source(l, j->shard);
     int64_t begin = mill__trace_now(l->config.engine.trace);
     j->format = mill__load_format(l, j->shard);
-    j->status =
-        l->joined ? mill__joined_open(l->joined, j->shard, &j->handle, &j->info, &j->format, &j->error)
-                  : mill__viewed_open(stored_source(l, j->shard), l->config.engine.source_user, j->format,
-                                      mill__load_name(l, j->shard)->locator, &j->handle, &j->info, &j->error);
-    mill__trace_span(l->config.engine.trace, "open", begin, "\"shard\":%zu", j->shard);
+    j->status = l->joined
+                    ? mill__joined_open(l->joined, j->shard, &j->handle, &j->info, &j->format, &j->error)
+                    : mill__viewed_open(stored_source(l, j->shard), l->config.engine.source_user, j->format,
+                                        mill__load_name(l, j->shard)->locator, l->view_nbytes, &j->handle,
+                                        &j->info, &j->error);
     if (j->status) {
         j->handle = NULL;
-        return;
+    } else if ((j->status = mill__viewed_settle(source, j->handle, &j->info, &j->error))) {
+        source->close(j->handle);
+        j->handle = NULL;
     }
+    mill__trace_span(l->config.engine.trace, "open", begin, "\"shard\":%zu", j->shard);
+    if (j->status)
+        return;
     if (j->index)
         make_index(j, source);
 }
 
 /* ---- what they found ---- */
-
-/* A shard that cannot be read has no samples, and an issue that says why. */
-static bool refuse_shard(mill__load_shard *s, const mill_error *why)
-{
-    mill__index *index = &s->index;
-    mill__index_free(index);
-    index->issues = calloc(1, sizeof *index->issues);
-    if (!index->issues)
-        return false;
-    const char *kind = why->kind[0] ? why->kind : "io";
-    index->issue_capacity = index->nissues = 1;
-    index->issues[0] =
-        (mill_issue){.severity = MILL_ERROR,
-                     .key = "",
-                     .kind = mill__arena_copy(&index->arena, kind, strlen(kind)),
-                     .reason = mill__arena_copy(&index->arena, why->message, strlen(why->message)),
-                     .sample = -1,
-                     .offset = why->offset};
-    return index->issues[0].kind && index->issues[0].reason;
-}
 
 static void close_now(void *arg)
 {
@@ -211,7 +197,7 @@ static void take_index(mill__loader *l, job *j)
     }
     mill__index_free(&j->made);
     bool of_the_data = j->status != MILL_CANCELED && !mill__load_shortage(&j->error);
-    if (!of_the_data || !refuse_shard(s, &j->error)) {
+    if (!of_the_data || !mill__index_refuse(&s->index, &j->error)) {
         mill__error_where(&j->error, mill__load_name(l, j->shard)->locator, NULL, MILL_NO_OFFSET);
         mill__load_fail(l, j->status, &j->error);
     }

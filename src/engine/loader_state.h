@@ -149,6 +149,7 @@ struct mill__loader {
     mill_error failure_error;
 
     uint64_t input_nbytes, group_nbytes, max_sample_nbytes;
+    uint64_t view_nbytes; /* what a compressed shard may take while it is open */
 
     /* shards */
     mill__load_shard *shards;

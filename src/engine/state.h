@@ -54,8 +54,9 @@ struct mill__shard {
     bool opened, kept; /* the open request is done; the shard need not be read */
     bool handle_open;
     void *handle;
-    mill_shard_info info;
-    uint64_t issued; /* bytes whose read was handed in */
+    mill_shard_info info;   /* as it is seen: */
+    uint64_t stored_nbytes; /* its file may be smaller */
+    uint64_t issued;        /* bytes whose read was handed in */
     bool all_issued;
     mill__block *blocks, **blocks_end; /* in order, not walked yet */
     int live_blocks;
@@ -108,6 +109,7 @@ struct mill__engine {
     uint64_t joined_nbytes;           /* for tails and blocks that do not fit a piece; of it: */
     uint64_t reserve_nbytes;          /* kept for the oldest shard */
     size_t max_sample_nbytes;
+    uint64_t view_nbytes; /* what a compressed shard may take while it is open */
     int max_active, max_pieces, chunks;
     size_t places;              /* rows of a batch */
     size_t batch_source_nbytes; /* a batch takes no more samples beyond this */

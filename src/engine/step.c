@@ -175,7 +175,7 @@ static void give_up(mill__step *step, const mill_error *err)
     const mill__shard *s = step->shard;
     uint64_t offset = err->offset == MILL_NO_OFFSET ? s->position : err->offset;
     shard_issue(step, MILL_ERROR, err->kind[0] ? err->kind : "io", err->message,
-                s->opened && !s->status ? offset : MILL_NO_OFFSET,
+                err->offset != MILL_NO_OFFSET || (s->opened && !s->status) ? offset : MILL_NO_OFFSET,
                 s->info.nbytes > s->position ? s->info.nbytes - s->position : 0);
     step->ended = true;
 }
@@ -258,7 +258,8 @@ static bool check_type(mill__engine *e, mill__step *step, const mill__window *wi
 {
     mill_type type;
     const mill_type *planned = &e->config.job.plan->input;
-    if (e->config.job.probe || step->shard->format->peek(step->shard->format, window, &type, NULL) ||
+    if (e->config.job.probe ||
+        step->shard->format->peek(step->shard->format, &step->shard->info, window, &type, NULL) ||
         same_type(&type, planned))
         return true;
     char here[96], there[96];
@@ -400,6 +401,7 @@ static void close_batch(mill__engine *e, mill__step *step, bool last)
     batch->last = last;
     batch->kept = s->kept;
     batch->shard_nbytes = s->info.nbytes;
+    batch->stored_nbytes = s->stored_nbytes;
     batch->shard_mtime_ns = s->info.mtime_ns;
     batch->walked = s->position;
     s->filling = NULL;

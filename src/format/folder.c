@@ -19,10 +19,10 @@ typedef struct walker {
     char extension[32];
 } walker;
 
-static mill_status peek(const mill__format_ops *self, const mill__window *head, mill_type *type,
-                        mill_error *err)
+static mill_status peek(const mill__format_ops *self, const mill_shard_info *info, const mill__window *head,
+                        mill_type *type, mill_error *err)
 {
-    (void)self, (void)head, (void)err;
+    (void)self, (void)info, (void)head, (void)err;
     *type = (mill_type){.dtype = MILL_U8, .layout = MILL_ENCODED, .rank = 1, .shape = {-1}};
     return MILL_OK;
 }

@@ -65,6 +65,7 @@ typedef struct mill__format_settings {
     bool plain;                /* no header, whatever the first bytes look like */
     bool joined;               /* windows are on what all shards hold together (piece) */
     const mill__stretch *part; /* joined: of the shard at hand; NULL: the shard is all there is */
+    char data[56], label[56];  /* names of arrays; "": find out */
 } mill__format_settings;
 
 struct mill__rows;
@@ -89,15 +90,18 @@ struct mill__format_ops {
     mill_status (*piece)(const mill__format_ops *self, const mill__window *head, uint64_t nbytes,
                          mill__piece *piece, size_t *need, mill_error *err);
     /* If walkers want other bytes than those that are stored (another byte order, another order of elements),
-     * as many of them, *view gives them; else view->read stays NULL. Asked by the first read of a shard, on
-     * its thread. A shard that cannot be understood is no failure here: its walker will say so. stored
-     * outlives the view. NULL: never. */
-    mill_status (*view)(const mill__format_ops *self, const mill__bytes *stored, const mill_shard_info *info,
-                        mill__bytes *view, mill_error *err);
+     * *view gives them; else view->read stays NULL. Asked by the first read of a shard, on its thread. A
+     * shard that cannot be understood is no failure here: its walker will say so. stored outlives the view.
+     * NULL: never. If resizes: a view gives another number of bytes, says so in *info, and may leave a layout
+     * there, its own, for the walker. Asked before a shard is walked or indexed; failures are what is wrong
+     * with it. memory_nbytes: what it may keep in memory. */
+    mill_status (*view)(const mill__format_ops *self, const mill__bytes *stored, mill_shard_info *info,
+                        uint64_t memory_nbytes, mill__bytes *view, mill_error *err);
+    bool resizes;
     /* The type of one sample, from the first bytes of a shard (up to 64 KiB, or all of it when last).
      * MILL_ENCODED for samples of named fields. */
-    mill_status (*peek)(const mill__format_ops *self, const mill__window *head, mill_type *type,
-                        mill_error *err);
+    mill_status (*peek)(const mill__format_ops *self, const mill_shard_info *info, const mill__window *head,
+                        mill_type *type, mill_error *err);
     /* Begin a shard. class_index: ordinal of a folder shard among its siblings, else -1. max_sample_nbytes:
      * no sample may need more. */
     mill_status (*open)(const mill__format_ops *self, void **walker, const mill_shard_info *info,

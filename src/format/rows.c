@@ -8,6 +8,7 @@
 
 typedef struct walker {
     const mill__format_ops *format;
+    const mill__rows *layout; /* NULL: the head says */
     uint64_t nbytes, max_sample_nbytes;
     bool open; /* the header is understood */
     mill__rows is;
@@ -41,12 +42,22 @@ static mill_status ends_early(uint64_t nbytes, mill_error *err)
                      "the shard has %" PRIu64 " bytes and ends within its header", nbytes);
 }
 
-mill_status mill__rows_peek(const mill__format_ops *self, const mill__window *head, mill_type *type,
-                            mill_error *err)
+/* What a shard holds, by its layout or its head. */
+static mill_status look(const mill__format_ops *self, const mill__rows *layout, const mill__window *head,
+                        uint64_t nbytes, mill__rows *is, size_t *need, mill_error *err)
+{
+    if (!layout)
+        return self->rows(self, head, nbytes, is, need, err);
+    *is = *layout;
+    return MILL_OK;
+}
+
+mill_status mill__rows_peek(const mill__format_ops *self, const mill_shard_info *info,
+                            const mill__window *head, mill_type *type, mill_error *err)
 {
     mill__rows is = {0};
     size_t need = 0;
-    mill_status status = self->rows(self, head, UINT64_MAX, &is, &need, err);
+    mill_status status = look(self, info->layout, head, UINT64_MAX, &is, &need, err);
     if (status == MILL_AGAIN)
         return ends_early(head->nbytes, err);
     if (!status)
@@ -62,6 +73,7 @@ mill_status mill__rows_open(const mill__format_ops *self, void **out, const mill
     if (!w)
         return mill__no_memory(err, sizeof *w, "a walker over rows");
     w->format = self;
+    w->layout = info->layout;
     w->nbytes = info->nbytes;
     w->max_sample_nbytes = max_sample_nbytes;
     return MILL_OK;
@@ -89,7 +101,7 @@ static mill_status check_size(const mill__rows *r, uint64_t nbytes, mill_error *
 
 static mill_status begin(walker *w, const mill__window *window, size_t *need, mill_error *err)
 {
-    mill_status status = w->format->rows(w->format, window, w->nbytes, &w->is, need, err);
+    mill_status status = look(w->format, w->layout, window, w->nbytes, &w->is, need, err);
     if (status == MILL_AGAIN && window->last)
         return ends_early(w->nbytes, err);
     if (!status)
@@ -143,8 +155,60 @@ static mill_status finish(const walker *w, const mill__window *window, const mil
     return MILL_END;
 }
 
+/* An integer of 64 bits or less, in the machine's byte order; false: beyond 2^63. */
+static bool get_label(mill_dtype dtype, const uint8_t *at, int64_t *label)
+{
+    union {
+        int8_t i8;
+        uint8_t u8;
+        int16_t i16;
+        uint16_t u16;
+        int32_t i32;
+        uint32_t u32;
+        int64_t i64;
+        uint64_t u64;
+    } x;
+    memcpy(&x, at, mill_dtype_nbytes(dtype));
+    *label = dtype == MILL_I8    ? x.i8
+             : dtype == MILL_U8  ? x.u8
+             : dtype == MILL_I16 ? x.i16
+             : dtype == MILL_U16 ? x.u16
+             : dtype == MILL_I32 ? x.i32
+             : dtype == MILL_U32 ? x.u32
+                                 : x.i64;
+    return dtype != MILL_U64 || x.u64 <= INT64_MAX;
+}
+
+static void fill_columns(const walker *w, const uint8_t *row, uint64_t offset, mill__sample *sample)
+{
+    const mill__rows *r = &w->is;
+    sample->key = w->key;
+    sample->label = -1;
+    sample->offset = offset;
+    sample->nbytes = (size_t)r->row_nbytes;
+    sample->status = MILL_OK;
+    sample->nfields = r->ncolumns;
+    for (int i = 0; i < r->ncolumns; i++) {
+        const mill__column *c = &r->columns[i];
+        sample->fields[i] = (mill__field){.name = c->name,
+                                          .name_nbytes = (uint32_t)strlen(c->name),
+                                          .data = row + c->at,
+                                          .nbytes = c->nbytes,
+                                          .offset = offset + c->at};
+    }
+    if (!r->label || get_label(r->label, row + r->label_at, &sample->label))
+        return;
+    sample->label = -1;
+    sample->status = mill_fail(&sample->error, MILL_BAD_DATA, "label", "a label of 2^63 or more");
+    mill__error_where(&sample->error, NULL, NULL, offset + r->label_at);
+}
+
 static void fill(const walker *w, const uint8_t *row, uint64_t offset, mill__sample *sample)
 {
+    if (w->is.ncolumns) {
+        fill_columns(w, row, offset, sample);
+        return;
+    }
     size_t labels = (size_t)w->is.labels, nbytes = (size_t)w->is.row_nbytes;
     sample->key = w->key;
     sample->label = labels ? row[labels - 1] : -1;
@@ -203,7 +267,7 @@ mill_status mill__rows_locate(const mill__format_ops *self, const mill_shard_inf
 {
     mill__rows is = {0};
     size_t need = 0;
-    mill_status status = self->rows(self, head, info->nbytes, &is, &need, err);
+    mill_status status = look(self, info->layout, head, info->nbytes, &is, &need, err);
     if (status == MILL_AGAIN)
         return ends_early(info->nbytes, err);
     if (!status)
@@ -224,7 +288,7 @@ mill_status mill__rows_at(void *self, const mill__window *window, int64_t ordina
     if (!w->open) { /* what can be told without a head, such as how many labels there are */
         const mill__window none = {.data = (const uint8_t *)""};
         size_t need = 0;
-        if (w->format->rows(w->format, &none, w->nbytes, &w->is, &need, NULL))
+        if (look(w->format, w->layout, &none, w->nbytes, &w->is, &need, NULL))
             w->is = (mill__rows){0};
         w->open = true;
     }

@@ -247,9 +247,10 @@ static mill_status read_head(const mill__format_ops *self, const mill__bytes *st
     return status;
 }
 
-mill_status mill__rows_view(const mill__format_ops *self, const mill__bytes *stored,
-                            const mill_shard_info *info, mill__bytes *view, mill_error *err)
+mill_status mill__rows_view(const mill__format_ops *self, const mill__bytes *stored, mill_shard_info *info,
+                            uint64_t memory_nbytes, mill__bytes *view, mill_error *err)
 {
+    (void)memory_nbytes;
     mill__rows is = {0};
     mill_status status = read_head(self, stored, info->nbytes, &is, err);
     bool whole = is.row_nbytes && is.rows && is.first <= info->nbytes &&

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes)
     PROMISE(!mill__format_parse(names[data[0] % 5], &format, &err));
     uint8_t *copy = fuzz_copy(data + 1, nbytes - 1);
     const mill__window head = {copy, nbytes - 1 < 65536 ? nbytes - 1 : 65536, 0, nbytes - 1 <= 65536};
-    if (format.peek(&format, &head, &type, &err) == MILL_OK)
+    if (format.peek(&format, &(mill_shard_info){0}, &head, &type, &err) == MILL_OK)
         for (int i = 0; i < type.rank; i++)
             PROMISE(type.rank <= MILL_MAX_RANK && type.shape[i] >= 0);
     free(copy);

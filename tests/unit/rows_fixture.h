@@ -66,7 +66,7 @@ static inline mill_type type_of(const char *format, const void *data, size_t nby
     mill_type type = {0};
     const mill__window head = {data, nbytes, 0, true};
     ck_assert_int_eq(mill__format_parse(format, &ops, NULL), MILL_OK);
-    ck_assert_int_eq(ops.peek(&ops, &head, &type, NULL), MILL_OK);
+    ck_assert_int_eq(ops.peek(&ops, &(mill_shard_info){0}, &head, &type, NULL), MILL_OK);
     return type;
 }
 

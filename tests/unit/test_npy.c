@@ -76,7 +76,8 @@ START_TEST(numeric_dtypes)
         make(&b, 1, header, "", 0);
         mill_type type;
         const mill__window window = {b.data, b.nbytes, 0, true};
-        ck_assert_int_eq(mill__format_npy.peek(&mill__format_npy, &window, &type, NULL), MILL_OK);
+        ck_assert_int_eq(
+            mill__format_npy.peek(&mill__format_npy, &(mill_shard_info){0}, &window, &type, NULL), MILL_OK);
         ck_assert_int_eq(type.dtype, known[i].dtype);
         ck_assert_int_eq(type.rank, 2);
         ck_assert_int_eq(type.shape[0], 4);
@@ -219,7 +220,7 @@ START_TEST(truncated_at_every_byte)
         uint8_t *exact = malloc(n ? n : 1);
         memcpy(exact, bytes, n);
         const mill__window head = {exact, n, 0, true};
-        ck_assert_int_eq(mill__format_npy.peek(&mill__format_npy, &head, &type, NULL),
+        ck_assert_int_eq(mill__format_npy.peek(&mill__format_npy, &(mill_shard_info){0}, &head, &type, NULL),
                          n < 128 ? MILL_BAD_DATA : MILL_OK);
         free(exact);
         free(bytes);

@@ -52,7 +52,7 @@ static void look(viewed *v)
     *v->memory = (memory){.data = v->file.data, .nbytes = v->file.nbytes};
     v->info = (mill_shard_info){.nbytes = v->file.nbytes};
     const mill__bytes stored = {.read = read_memory, .handle = v->memory};
-    v->status = mill__format_npy.view(&mill__format_npy, &stored, &v->info, &v->view, &v->error);
+    v->status = mill__format_npy.view(&mill__format_npy, &stored, &v->info, 0, &v->view, &v->error);
 }
 
 static void end(viewed *v)

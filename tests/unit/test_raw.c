@@ -107,7 +107,8 @@ START_TEST(a_name_alone_says_what_is_missing)
     const mill__window head = {(const uint8_t *)digits, 36, 0, true};
     mill_type type;
     mill_error err;
-    ck_assert_int_eq(mill__format_raw.peek(&mill__format_raw, &head, &type, &err), MILL_USAGE);
+    ck_assert_int_eq(mill__format_raw.peek(&mill__format_raw, &(mill_shard_info){0}, &head, &type, &err),
+                     MILL_USAGE);
     ck_assert_ptr_nonnull(strstr(err.message, "raw:f32:3x32x32"));
 }
 END_TEST
@@ -130,13 +131,13 @@ START_TEST(big_endian)
     char piece[16];
     size_t got;
     ck_assert_int_eq(mill__format_parse("raw:u16:2:order=big:skip=4", &format, NULL), MILL_OK);
-    ck_assert_int_eq(format.view(&format, &stored, &info, &view, NULL), MILL_OK);
+    ck_assert_int_eq(format.view(&format, &stored, &info, 0, &view, NULL), MILL_OK);
     ck_assert_int_eq(view.read(view.handle, 1, piece, 8, &got, NULL), MILL_OK);
     ck_assert_mem_eq(piece, "12354769", 8);
     view.close(view.handle);
     view = (mill__bytes){0};
     ck_assert_int_eq(mill__format_parse("raw:u8:4:order=big", &format, NULL), MILL_OK);
-    ck_assert_int_eq(format.view(&format, &stored, &info, &view, NULL), MILL_OK);
+    ck_assert_int_eq(format.view(&format, &stored, &info, 0, &view, NULL), MILL_OK);
     ck_assert_ptr_null(view.read);
 }
 END_TEST
