@@ -13,6 +13,7 @@
     X(folder)                                                                                                \
     X(idx)                                                                                                   \
     X(npy)                                                                                                   \
+    X(npz)                                                                                                   \
     X(raw)                                                                                                   \
     X(tar)                                                                                                   \
     X(tokens)
