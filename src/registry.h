@@ -20,7 +20,9 @@
 
 #define MILL__SINKS(X)                                                                                       \
     X(npy)                                                                                                   \
+    X(npz)                                                                                                   \
     X(null)                                                                                                  \
+    X(raw)                                                                                                   \
     X(safetensors)                                                                                           \
     X(tar)
 
