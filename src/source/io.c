@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { LONG_NBYTES = 256 << 10 };
+
 struct mill__io {
     mill__pool *pool;
     mill__ring *ring; /* NULL: the pool reads */
@@ -88,7 +90,9 @@ void mill__io_submit(mill__io *io, mill__io_request *request)
     request->got = 0;
     request->status = MILL_OK;
     count(io, is_read(request), 1);
-    if (io->ring && request->fd >= 0 && !request->call)
+    /* The ring's one thread copies what is in the page cache: long copies are better made by several. */
+    bool by_ring = io->ring && request->fd >= 0 && !request->call;
+    if (by_ring && (request->n < LONG_NBYTES || !mill__ring_is_busy(io->ring)))
         mill__ring_submit(io->ring, request);
     else
         mill__pool_submit(io->pool, request);

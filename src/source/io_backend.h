@@ -38,6 +38,7 @@ void mill__pool_close(mill__pool *pool); /* finishes what waits; NULL is fine */
 typedef struct mill__ring mill__ring;
 /* MILL_UNSUPPORTED where the kernel or a container forbids it or is too old. */
 mill_status mill__ring_open(mill__ring **ring, mill__io *io, int depth, mill_error *err);
+bool mill__ring_is_busy(mill__ring *ring); /* its thread is not asleep */
 void mill__ring_submit(mill__ring *ring, mill__io_request *request);
 void mill__ring_close(mill__ring *ring); /* finishes what waits; NULL is fine */
 

@@ -213,6 +213,14 @@ static void wake(mill__ring *ring)
         ;
 }
 
+bool mill__ring_is_busy(mill__ring *ring)
+{
+    pthread_mutex_lock(&ring->mutex);
+    bool busy = !ring->asleep;
+    pthread_mutex_unlock(&ring->mutex);
+    return busy;
+}
+
 void mill__ring_submit(mill__ring *ring, mill__io_request *request)
 {
     pthread_mutex_lock(&ring->mutex);
