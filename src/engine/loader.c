@@ -182,6 +182,7 @@ mill_status mill__loader_open(mill__loader **loader, const mill__loader_config *
     if (!status)
         status = mill__load_pool_open(&l->pool, l, nbatches, config->order.batch_size, err);
     mill__load_mix_open(l);
+    mill__load_direct_open(l);
     if (!status)
         status = start_io(l, err);
     if (!status)

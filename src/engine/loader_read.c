@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP_NBYTES = 32 << 10, PAGE_NBYTES = 64 << 10, MOST_IN_GROUP = 4096 };
+enum { GAP_NBYTES = 32 << 10, PAGE_NBYTES = 64 << 10, MOST_IN_GROUP = 4096, DIRECT_NBYTES = 32 << 10 };
 
 /* ---- sorting ---- */
 
@@ -31,24 +31,79 @@ static bool is_sorted(mill_batch *b, size_t n)
     return true;
 }
 
-/* ---- groups ---- */
+/* ---- to their places ---- */
 
 static bool needs_bytes(const mill__load_item *item)
 {
     return !item->bad && !item->too_large;
 }
 
-/* Whether item can be had by making a read from offset to end of shard a little longer. */
-static bool extends(size_t shard, uint64_t offset, uint64_t end, const mill__load_item *item, size_t most)
+/* Pipelines that take a row as it is stored and give as many bytes work in place: then there is no need to
+ * read it elsewhere. What lies on end in shard and batch is one read; little of it is better read together
+ * with what lies near. */
+void mill__load_direct_open(mill__loader *l)
 {
-    return shard == item->place.shard && item->extent.offset >= offset &&
-           item->extent.offset <= end + GAP_NBYTES && item->extent.offset - offset <= most;
+    const mill__plan *plan = l->config.engine.job.plan;
+    const mill__field data = {.name = "data", .name_nbytes = 4};
+    l->direct = plan->batched && plan->row_nbytes && plan->row_nbytes == mill__type_nbytes(&plan->input) &&
+                !mill__carries(l->config.engine.job.carry, &data);
+}
+
+static bool can_be_direct(const mill__loader *l, const mill__load_item *item)
+{
+    return needs_bytes(item) && item->extent.nbytes == l->config.engine.job.plan->row_nbytes &&
+           mill__load_format(l, item->place.shard)->rows;
+}
+
+static bool follows(const mill_batch *b, size_t i)
+{
+    const mill__load_item *last = &b->items[b->sorted[i - 1]], *item = &b->items[b->sorted[i]];
+    return b->sorted[i] == b->sorted[i - 1] + 1 && item->place.shard == last->place.shard &&
+           item->extent.offset == last->extent.offset + last->extent.nbytes;
+}
+
+static void find_direct(const mill__loader *l, mill_batch *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        b->items[b->sorted[i]].direct = b->items[b->sorted[i]].joined = false;
+    for (size_t i = 0, end; i < n && l->direct; i = end) {
+        end = i + 1;
+        if (!can_be_direct(l, &b->items[b->sorted[i]]))
+            continue;
+        while (end < n && can_be_direct(l, &b->items[b->sorted[end]]) && follows(b, end))
+            end++;
+        if ((end - i) * l->config.engine.job.plan->row_nbytes < DIRECT_NBYTES)
+            continue;
+        for (size_t k = i; k < end; k++) {
+            b->items[b->sorted[k]].direct = true;
+            b->items[b->sorted[k]].joined = k > i;
+        }
+    }
+}
+
+/* ---- groups ---- */
+
+/* A read so far. */
+typedef struct reach {
+    size_t shard;
+    uint64_t offset, end;
+    bool direct;
+} reach;
+
+/* Whether item can be had by making a read a little longer. */
+static bool extends(const reach *r, const mill__load_item *item, size_t most)
+{
+    return r->shard == item->place.shard && item->extent.offset >= r->offset &&
+           item->extent.offset - r->offset <= most && r->direct == item->direct &&
+           (item->direct ? item->joined : item->extent.offset <= r->end + GAP_NBYTES);
 }
 
 static void add_item(mill__load_group *g, mill__load_item *item, size_t most)
 {
     mill__load_read *last = &g->reads[g->nreads ? g->nreads - 1 : 0];
-    if (g->nreads && extends(last->shard, last->offset, last->offset + last->nbytes, item, most)) {
+    const mill_batch *b = g->batch;
+    const reach so_far = {last->shard, last->offset, last->offset + last->nbytes, last->to != NULL};
+    if (g->nreads && extends(&so_far, item, most)) {
         uint64_t end = item->extent.offset + item->extent.nbytes;
         if (end > last->offset + last->nbytes)
             last->nbytes = (size_t)(end - last->offset);
@@ -60,6 +115,8 @@ static void add_item(mill__load_group *g, mill__load_item *item, size_t most)
                                     .shard = item->place.shard,
                                     .offset = item->extent.offset,
                                     .nbytes = (size_t)item->extent.nbytes};
+    if (item->direct)
+        item->read->to = b->rows.slab + (size_t)(item - b->items) * (size_t)item->extent.nbytes;
 }
 
 /* Elements keep the alignment that they have in their file. */
@@ -68,13 +125,15 @@ static void lay_out(mill__load_group *g)
     mill_batch *b = g->batch;
     for (size_t i = 0; i < g->nreads; i++) {
         mill__load_read *r = &g->reads[i];
+        if (r->to)
+            continue;
         r->at = g->nbytes + (size_t)(r->offset % 64);
         g->nbytes = (r->at + r->nbytes + 63) / 64 * 64;
     }
     for (size_t i = g->first; i < g->first + g->count; i++) {
         mill__load_item *item = &b->items[b->sorted[i]];
         if (item->read)
-            item->at = item->read->at + (size_t)(item->extent.offset - item->read->offset);
+            item->at = (size_t)(item->extent.offset - item->read->offset);
     }
     g->outstanding = g->nreads;
 }
@@ -102,8 +161,7 @@ static mill__load_group *new_group(mill_batch *b, size_t first, size_t count, si
 /* What the reads of some items come to, gaps between them included. */
 typedef struct span {
     size_t nbytes, reads, shards;
-    size_t shard; /* the last read: its shard, and its bytes from offset to end */
-    uint64_t offset, end;
+    reach last; /* read */
 } span;
 
 static void add_to_span(span *s, const mill__load_item *item, size_t most)
@@ -111,17 +169,15 @@ static void add_to_span(span *s, const mill__load_item *item, size_t most)
     uint64_t end = item->extent.offset + item->extent.nbytes;
     if (!needs_bytes(item))
         return;
-    if (s->reads && extends(s->shard, s->offset, s->end, item, most)) {
-        s->nbytes += end > s->end ? (size_t)(end - s->end) : 0;
-        s->end = end > s->end ? end : s->end;
+    if (s->reads && extends(&s->last, item, most)) {
+        s->nbytes += end > s->last.end ? (size_t)(end - s->last.end) : 0;
+        s->last.end = end > s->last.end ? end : s->last.end;
         return;
     }
-    s->shards += !s->reads || s->shard != item->place.shard;
+    s->shards += !s->reads || s->last.shard != item->place.shard;
     s->reads++;
     s->nbytes += (size_t)item->extent.nbytes + 64;
-    s->shard = item->place.shard;
-    s->offset = item->extent.offset;
-    s->end = end;
+    s->last = (reach){item->place.shard, item->extent.offset, end, item->direct};
 }
 
 /* A group needs all its memory and all its shards at the same time. */
@@ -163,6 +219,7 @@ mill_status mill__load_enqueue(mill__loader *l, mill_batch *b, size_t n, bool fi
 {
     if (!is_sorted(b, n))
         qsort_r(b->sorted, n, sizeof *b->sorted, by_place_in_shards, b->items);
+    find_direct(l, b, n);
     size_t most = good_group_nbytes(l, b, n);
     mill__load_group *ready = NULL, **ready_end = &ready, *wait = NULL, **wait_end = &wait;
     for (size_t at = 0; at < n;) {
@@ -198,6 +255,12 @@ mill_status mill__load_enqueue(mill__loader *l, mill_batch *b, size_t n, bool fi
 }
 
 /* ---- memory ---- */
+
+uint8_t *mill__load_bytes(const mill__load_item *item)
+{
+    const mill__load_read *r = item->read;
+    return (r->to ? r->to : r->group->memory + r->at) + item->at;
+}
 
 static void note_peak(mill__loader *l)
 {
@@ -384,8 +447,8 @@ static void read_item(mill__loader *l, mill__load_read *r, mill__load_item *item
     size_t got = 0, nbytes = (size_t)item->extent.nbytes;
     mill_error why;
     mill__error_clear(&why);
-    mill_status status = mill__load_source(l, r->shard)
-                             ->read(s->handle, offset, r->group->memory + item->at, nbytes, &got, &why);
+    mill_status status =
+        mill__load_source(l, r->shard)->read(s->handle, offset, mill__load_bytes(item), nbytes, &got, &why);
     if (!status && got < nbytes) {
         status =
             mill_fail(&why, MILL_BAD_DATA, "truncated",
@@ -443,7 +506,7 @@ static void issue_read(mill__loader *l, mill__load_read *r)
                                     .read = source->read,
                                     .handle = s->handle,
                                     .offset = r->offset,
-                                    .data = g->memory + r->at,
+                                    .data = r->to ? r->to : g->memory + r->at,
                                     .n = r->nbytes,
                                     .done = on_first_read,
                                     .owner = r};

@@ -40,7 +40,8 @@ typedef struct mill__load_item {
     uint64_t tries;        /* how many positions farther on than its own */
     const mill_issue *bad; /* known to be bad without being read */
     bool too_large;
-    size_t at; /* where it lies in its group's memory */
+    bool direct, joined; /* read to its place in the batch; together with the one before it */
+    size_t at;           /* where it lies in its read's memory */
     struct mill__load_read *read;
     const mill_error *unread; /* why its bytes are not there */
 } mill__load_item;
@@ -51,7 +52,9 @@ typedef struct mill__load_read {
     struct mill__load_group *group;
     size_t shard;
     uint64_t offset;
-    size_t nbytes, at; /* at: in the group's memory */
+    size_t nbytes;
+    uint8_t *to; /* where they belong in the batch; NULL: to the group's memory, */
+    size_t at;   /* there */
     bool issued;
 } mill__load_read;
 
@@ -171,6 +174,7 @@ struct mill__loader {
     int64_t next_sequence;
 
     /* reads */
+    bool direct; /* rows that are stored as the pipeline takes them may be read to their places */
     mill__load_group *queue, **queue_end; /* groups that have reads to issue, in order */
     int reads;
     bool carried_known;
@@ -225,7 +229,9 @@ void mill__load_shards_free(mill__loader *l); /* at close, I/O at rest */
 /* loader_read.c */
 mill_status mill__load_enqueue(mill__loader *l, struct mill_batch *b, size_t n, bool first, mill_error *err);
 void mill__load_issue(mill__loader *l);
-void mill__load_forget(mill__load_item *item); /* why it could not be read */
+void mill__load_forget(mill__load_item *item);          /* why it could not be read */
+uint8_t *mill__load_bytes(const mill__load_item *item); /* that were read for it */
+void mill__load_direct_open(mill__loader *l);           /* lock not held */
 void mill__load_carried(mill__loader *l,
                         const mill__load_group *g);               /* its rows are made: count their fields */
 void mill__load_group_free(mill__loader *l, mill__load_group *g); /* at rest */

@@ -110,7 +110,7 @@ static void walk_item(walk *w, size_t i)
         status = item->unread->status;
         why = *item->unread;
     } else if (read) {
-        const mill__window window = {.data = w->group->memory + item->at,
+        const mill__window window = {.data = mill__load_bytes(item),
                                      .nbytes = (size_t)item->extent.nbytes,
                                      .offset = item->extent.offset};
         mill__error_clear(&why);
