@@ -5,46 +5,11 @@
  *
  *   npyload FOLDER ROUNDS */
 #include "measure.h"
+#include "npy_shards.h"
 #include <pthread.h>
-#include <sys/stat.h>
 
-enum {
-    SHARDS = 4,
-    ROWS = 12288,
-    ELEMENTS = 3072,
-    BATCH = 256,
-    PREFETCH = 4,
-    BUFFERS = PREFETCH + 2,
-    THREADS = 2
-};
-static const size_t row_nbytes = ELEMENTS * sizeof(float), batch_nbytes = BATCH * ELEMENTS * sizeof(float),
-                    all_nbytes = (size_t)SHARDS * ROWS * ELEMENTS * sizeof(float);
-
-static float *make_shards(const char *folder)
-{
-    float *all = aligned_alloc(64, all_nbytes);
-    char path[4096], header[128];
-    if (!all)
-        exit(1);
-    for (size_t i = 0; i < all_nbytes / sizeof *all; i++)
-        all[i] = (float)(i % 1000) * 0.001f;
-    memset(header, ' ', sizeof header);
-    memcpy(header, "\x93NUMPY\x01\x00\x76\x00", 10);
-    int n = snprintf(header + 10, sizeof header - 10,
-                     "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", ROWS, ELEMENTS);
-    header[10 + n] = ' ';
-    header[127] = '\n';
-    for (int s = 0; s < SHARDS; s++) {
-        snprintf(path, sizeof path, "%s/%d.npy", folder, s);
-        FILE *f = fopen(path, "wb");
-        if (!f || fwrite(header, sizeof header, 1, f) != 1 ||
-            fwrite(all + (size_t)s * ROWS * ELEMENTS, row_nbytes, ROWS, f) != ROWS || fclose(f)) {
-            perror(path);
-            exit(1);
-        }
-    }
-    return all;
-}
+enum { BATCH = 256, PREFETCH = 4, BUFFERS = PREFETCH + 2, THREADS = 2 };
+static const size_t batch_nbytes = BATCH * ELEMENTS * sizeof(float);
 
 /* ---- memcpy ---- */
 
