@@ -11,6 +11,7 @@ A kind that ends in "?" may be absent. Nothing but Python's standard library is 
 import os
 import struct
 import sys
+import zlib
 
 # ---- tar ------------------------------------------------------------------------------------------------
 
@@ -375,9 +376,149 @@ def jpeg_cases():
     bad("many_scans", many[:-2] + scans + EOI, "limit", "127 passes over the picture, each of them sound")
 
 
+# ---- gzip and zip ----------------------------------------------------------------------------------------------
+
+
+def deflated(data, level=6):
+    packer = zlib.compressobj(level, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
+
+
+def gz(data, *, flags=0, extra=b"", crc=0, length=0, method=8):
+    return bytes((0x1f, 0x8b, method, flags)) + bytes(6) + extra + deflated(data) + struct.pack(
+        "<II", zlib.crc32(data) ^ crc, (len(data) + length) & 0xffffffff)
+
+
+class Member:
+    """a member of a zip archive, and the lies that are told of it"""
+
+    def __init__(self, name, data, method=0, *, flags=0, local_flags=None, crc=0, size=None, stored=None, offset=None,
+                 local_name=None, local_method=None, stored_data=None, wide=False):
+        self.name, self.method, self.flags = name, method, flags
+        self.stored_data = stored_data if stored_data is not None else deflated(data) if method == 8 else data
+        self.crc, self.offset, self.wide = zlib.crc32(data) ^ crc, offset, wide
+        self.size = len(data) if size is None else size
+        self.stored = len(self.stored_data) if stored is None else stored
+        self.local_name = name if local_name is None else local_name
+        self.local_flags = flags if local_flags is None else local_flags
+        self.local_method = method if local_method is None else local_method
+
+    def common(self, flags, method, name, extra):
+        sizes = (0xffffffff, 0xffffffff) if self.wide else (self.stored, self.size)
+        return struct.pack("<HHHHHIIIHH", 45, flags, method, 0, 33, self.crc, *sizes, len(name), len(extra))
+
+    def local(self):
+        extra = struct.pack("<HHQQ", 1, 16, self.size, self.stored) if self.wide else b""
+        return b"PK\3\4" + self.common(self.local_flags, self.local_method, self.local_name, extra) + \
+            self.local_name + extra + self.stored_data
+
+    def central(self, at):
+        at = at if self.offset is None else self.offset
+        extra = struct.pack("<HHQQQ", 1, 24, self.size, self.stored, at) if self.wide else b""
+        return b"PK\1\2" + struct.pack("<H", 45) + self.common(self.flags, self.method, self.name, extra) + \
+            struct.pack("<HHHII", 0, 0, 0, 0, 0xffffffff if self.wide else at) + self.name + extra
+
+
+def zipped(*members, count=None, at=None, nbytes=None, end64=False, comment=b"", locator=0, disk=0):
+    body, directory = b"", b""
+    for m in members:
+        directory += m.central(len(body))
+        body += m.local()
+    n = len(members) if count is None else count
+    at, nbytes = len(body) if at is None else at, len(directory) if nbytes is None else nbytes
+    end = b""
+    if end64:
+        end = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, n, n, nbytes, at)
+        end += b"PK\6\7" + struct.pack("<IQI", 0, len(body) + len(directory) + locator, 1)
+        n, at, nbytes = 0xffff, 0xffffffff, 0xffffffff
+    end += b"PK\5\6" + struct.pack("<HHHHIIH", disk, disk, n, n, nbytes, at, len(comment)) + comment
+    return body + directory + end
+
+
+def packed_cases():
+    rows = npy(dictionary(), struct.pack("<6f", *range(6)))
+    other = npy(dictionary("<i8", shape="(2,)"), struct.pack("<2q", 4, 5))
+
+    def array(name, data, good, findings="-", note=""):
+        case("packed/" + name, data, good, findings, note)
+
+    def bad(name, data, kind, note=""):
+        array(name, data, 0, "E:" + kind, note)
+
+    array("good.npy.gz", gz(rows), 2)
+    array("members.npy.gz", gz(rows[:99]) + gz(b"") + gz(rows[99:]), 2)
+    array("zeros_behind.npy.gz", gz(rows) + bytes(70000), 2, note="as from a tape")
+    array("fields.npy.gz", gz(rows, flags=0x1c, extra=b"\4\0abcdname\0comment\0"), 2)
+    array("trailing.npy.gz", gz(rows + bytes(50 << 20)), 2, "W:trailing", "50 MiB of zeros in 50 kB")
+    array("tar.tar.gz", gz(member(b"0.jpg", jpeg()) + END), 1)
+    bad("nothing.npy.gz", b"", "truncated")
+    bad("plain.npy.gz", rows, "deflate", "not compressed at all")
+    bad("no_npy.npy.gz", gz(b"hello"), "header")
+    bad("cut_header.npy.gz", gz(rows)[:7], "truncated")
+    bad("cut.npy.gz", gz(rows)[:40], "truncated")
+    bad("cut_check.npy.gz", gz(rows)[:-3], "truncated")
+    bad("cut_rows.npy.gz", gz(rows[:-4]), "truncated", "sound gzip, but less than the header promises")
+    bad("crc.npy.gz", gz(rows, crc=1), "checksum")
+    bad("length.npy.gz", gz(rows, length=1), "checksum")
+    bad("method.npy.gz", gz(rows, method=7), "deflate")
+    bad("flags.npy.gz", gz(rows, flags=0xe0), "deflate")
+    bad("garbage.npy.gz", gz(rows) + b"garbage", "trailing")
+    bad("second_cut.npy.gz", gz(rows[:99]) + gz(rows[99:])[:-5], "truncated")
+    bad("second_crc.npy.gz", gz(rows[:99]) + gz(rows[99:], crc=1), "checksum")
+    bad("block.npy.gz", bytes((0x1f, 0x8b, 8)) + bytes(7) + b"\7" + bytes(30), "deflate", "a block of no kind")
+
+    good = Member(b"x.npy", rows), Member(b"y.npy", other)
+    array("stored.npz", zipped(*good), 2)
+    array("deflated.npz", zipped(Member(b"x.npy", rows, 8), Member(b"y.npy", other, 8)), 2)
+    array("wide.npz", zipped(Member(b"x.npy", rows, wide=True), Member(b"y.npy", other, 8, wide=True), end64=True), 2)
+    array("comment.npz", zipped(*good, comment=b"made by hand"), 2)
+    array("one.npz", zipped(Member(b"anything.npy", rows)), 2)
+    array("npz.npz.gz", gz(zipped(*good)), 2)
+    bad("nothing.npz", b"", "header")
+    bad("text.npz", b"hello" * 20, "header")
+    bad("cut.npz", zipped(*good)[:-9], "header")
+    bad("cut_half.npz", zipped(*good)[:200], "header")
+    bad("behind.npz", zipped(*good) + b"more", "header")
+    bad("empty.npz", zipped(), "array")
+    bad("lengths.npz", zipped(good[0], Member(b"y.npy", npy(dictionary("<i8", shape="(3,)"), bytes(24)))), "shape")
+    bad("text_in_it.npz", zipped(good[0], Member(b"readme.txt", b"hello")), "unsupported")
+    bad("objects.npz", zipped(Member(b"x.npy", npy(dictionary("|O"), rows))), "unsupported")
+    bad("encrypted.npz", zipped(Member(b"x.npy", rows, flags=1)), "unsupported")
+    bad("lzma.npz", zipped(Member(b"x.npy", rows, 14)), "unsupported")
+    bad("parts.npz", zipped(*good, disk=1), "unsupported")
+    bad("crc.npz", zipped(Member(b"x.npy", rows, 8, crc=1)), "checksum")
+    bad("less.npz", zipped(Member(b"x.npy", rows, 8, size=len(rows) + 1)), "size")
+    bad("bomb.npz", zipped(Member(b"x.npy", rows + bytes(50 << 20), 8, size=len(rows))), "size",
+        "it inflates to much more than the directory says")
+    bad("stored_sizes.npz", zipped(Member(b"x.npy", rows, size=len(rows) + 1)), "size")
+    bad("behind_deflate.npz", zipped(Member(b"x.npy", rows, 8, stored_data=deflated(rows) + b"more")), "trailing")
+    bad("cut_deflate.npz", zipped(Member(b"x.npy", rows, 8, stored_data=deflated(rows)[:-9])), "truncated")
+    bad("rows_cut.npz", zipped(Member(b"x.npy", rows[:-4])), "truncated")
+    bad("rows_trailing.npz", zipped(Member(b"x.npy", rows + b"more")), "trailing")
+    bad("twice.npz", zipped(good[0], good[0]), "duplicate")
+    bad("overlap.npz", zipped(good[0], Member(b"x.npy", rows, offset=0)), "overlap")
+    bad("overlap_long.npz", zipped(Member(b"x.npy", rows, stored=len(rows) + 60, size=len(rows) + 60), good[1]), "overlap")
+    bad("offset.npz", zipped(Member(b"x.npy", rows, offset=1 << 31)), "header")
+    bad("offset_wide.npz", zipped(Member(b"x.npy", rows, wide=True, offset=(1 << 64) - 20)), "header")
+    bad("size_wide.npz", zipped(Member(b"x.npy", rows, wide=True, size=(1 << 64) - 1, stored=(1 << 64) - 1)), "truncated")
+    bad("other_name.npz", zipped(Member(b"x.npy", rows, local_name=b"z.npy")), "header")
+    bad("other_method.npz", zipped(Member(b"x.npy", rows, local_method=8)), "header")
+    bad("control.npz", zipped(Member(b"x\n.npy", rows)), "header")
+    bad("no_name.npz", zipped(Member(b"", rows)), "header")
+    bad("count.npz", zipped(*good, count=3), "header")
+    bad("count_many.npz", zipped(*good, count=60000), "limit")
+    bad("directory_at.npz", zipped(*good, at=3), "header")
+    bad("directory_long.npz", zipped(*good, nbytes=1 << 20), "header")
+    bad("end64_at.npz", zipped(*good, end64=True, locator=1 << 40), "header")
+    bad("end64_count.npz", zipped(*good, end64=True, count=1 << 60), "limit")
+    bad("members_many.npz", zipped(*(Member(b"a%d.npy" % i, rows) for i in range(40))), "array",
+        "no name among them says which is the tensor")
+
+
 def main(folder):
     tar_cases()
     npy_cases()
+    packed_cases()
     jpeg_cases()
     with open(os.path.join(folder, "EXPECT.tsv"), "w", encoding="utf-8") as expect:
         for path, data, good, findings, note in cases:
