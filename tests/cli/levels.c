@@ -4,7 +4,9 @@
  * levels [LEVEL] */
 #include "kernel/convert.h"
 #include "kernel/elementwise.h"
+#include "kernel/gemm.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -126,6 +128,36 @@ static void conversions(const mill__kernels *k)
         }
 }
 
+/* (ROWS x DEPTH) times (DEPTH x COLUMNS), and the products of COLUMNS columns with one another. */
+static void products(const mill__kernels *k)
+{
+    enum { ROWS = 33, DEPTH = 300, COLUMNS = 45 };
+    static _Alignas(64) double a[ROWS * DEPTH], b[DEPTH * COLUMNS], mean[DEPTH], out[COLUMNS * COLUMNS];
+    static _Alignas(64) double panels[DEPTH * 64];
+    static float f[ROWS * DEPTH], f_out[ROWS * COLUMNS];
+    const mill__gemm *gemm = mill__gemm_get(k);
+    for (int i = 0; i < ROWS * DEPTH; i++)
+        f[i] = (float)(a[i] = (double)random_u32() / 0x1p30 - 2);
+    a[5] = f[5] = NAN, a[7] = -INFINITY, f[7] = -INFINITY;
+    for (int i = 0; i < DEPTH * COLUMNS; i++)
+        b[i] = (double)random_u32() / 0x1p30 - 2;
+    for (int i = 0; i < DEPTH; i++)
+        mean[i] = (double)random_u32() / 0x1p30 - 2;
+    mill__gemm_pack_f32(gemm, (float *)panels, b, COLUMNS, 1, DEPTH, COLUMNS);
+    gemm->f32(f_out, COLUMNS, f, DEPTH, ROWS, mean, (float *)panels, DEPTH, COLUMNS);
+    show("gemm f32", f_out, sizeof f_out);
+    mill__gemm_pack_f64(gemm, panels, b, COLUMNS, 1, DEPTH, COLUMNS);
+    gemm->f64(out, COLUMNS, a, DEPTH, ROWS, mean, panels, DEPTH, COLUMNS);
+    show("gemm f64", out, ROWS * COLUMNS * sizeof *out);
+    for (int i = 0; i < DEPTH * COLUMNS; i++)
+        ((float *)a)[i] = (float)b[i];
+    memset(out, 0, sizeof out);
+    gemm->gram_f32(out, (float *)a, COLUMNS, DEPTH, COLUMNS, panels);
+    show("gram f32", out, sizeof out);
+    gemm->gram_f64(out, b, COLUMNS, DEPTH, COLUMNS, panels);
+    show("gram f64", out, sizeof out);
+}
+
 int main(int argc, char **argv)
 {
     const mill__kernels *k = mill__kernels_get(argc > 1 ? argv[1] : mill__kernels_cap());
@@ -134,5 +166,6 @@ int main(int argc, char **argv)
     store(k);
     elementwise(k);
     conversions(k);
+    products(k);
     return 0;
 }
