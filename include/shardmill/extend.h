@@ -101,7 +101,10 @@ enum {
     MILL_RANDOM =
         2, /* draws random numbers; with MILL_POINTWISE: run() is called for each sample, with ctx, and
               on u8 images for the table of that sample (256 values of each channel, as a chw image) */
-    MILL_IN_PLACE = 4 /* run() keeps the type, and in->data may equal out->data */
+    MILL_IN_PLACE = 4, /* run() keeps the type, and in->data may equal out->data */
+    MILL_BATCHED =
+        8 /* where shapes are fixed, run() takes in->n samples in one call, one behind the other, and
+             gives as many. Of ctx only mill_context_scratch is of use then. Not with MILL_RANDOM */
 };
 
 /* All callbacks but plan may be NULL; exactly one of view and run is needed (both: view is used on images
@@ -125,7 +128,8 @@ typedef struct mill_transform_ops {
     /* Per-thread state, made and ended on its thread. */
     mill_status (*start)(const void *self, void **state, mill_error *err);
     /* Fill out. out->data is NULL when the output shape varies: set out->type.shape and out->data (from
-     * mill_context_scratch). Otherwise out->data has the planned size. ctx is NULL for batched calls. */
+     * mill_context_scratch). Otherwise out->data has the planned size. ctx is NULL for
+     * batched calls of MILL_POINTWISE. */
     mill_status (*run)(const void *self, void *state, const mill_context *ctx, const mill_tensor *in,
                        mill_tensor *out, mill_error *err);
     void (*stop)(const void *self, void *state);

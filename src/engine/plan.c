@@ -185,17 +185,41 @@ static void name_the_place(mill_error *err, int index, const char *name)
     snprintf(err->message, sizeof err->message, "transform %d, %s: %.400s", index + 1, name, inner.message);
 }
 
-static bool all_batched(const mill__plan *plan)
+static bool takes_many(const mill__plan *plan, const mill__segment *segment)
 {
-    for (int i = 0; i < plan->nstages; i++) {
-        const mill_transform_ops *ops = plan->stages[i].ops;
-        if (!ops || !ops->run || (ops->flags & (MILL_POINTWISE | MILL_RANDOM)) != MILL_POINTWISE)
-            return false;
+    const mill__stage *stage = &plan->stages[segment->first];
+    return !segment->image && stage->ops->run && is_fixed(&stage->in) && is_fixed(&stage->out) &&
+           stage->ops->flags & (MILL_POINTWISE | MILL_BATCHED) && !(stage->ops->flags & MILL_RANDOM);
+}
+
+bool mill__stage_in_place(const mill__stage *stage)
+{
+    return stage->ops->flags & MILL_POINTWISE &&
+           mill_dtype_nbytes(stage->in.dtype) == mill_dtype_nbytes(stage->out.dtype);
+}
+
+/* The segments that take many samples at once. Behind others, pointwise ones at their front stay with those,
+ * sample by sample, while the data are in the cache. */
+static void find_tail(mill__plan *plan)
+{
+    int i = plan->nsegments;
+    plan->tail = i;
+    if (!plan->has_tensor || !plan->fixed)
+        return;
+    for (; i > 0 && takes_many(plan, &plan->segments[i - 1]); i--)
+        if (plan->stages[plan->segments[i - 1].first].ops->flags & MILL_BATCHED) {
+            plan->tail = i - 1;
+            plan->gathers = true;
+        }
+    plan->batched = i == 0;
+    if (plan->batched)
+        plan->tail = 0;
+    for (int k = plan->tail; k < plan->nsegments; k++) {
+        const mill__stage *stage = &plan->stages[plan->segments[k].first];
+        size_t nbytes = (size_t)mill__type_nbytes(&stage->in);
+        if (nbytes > plan->between_nbytes && (k > plan->tail || plan->gathers))
+            plan->between_nbytes = nbytes;
     }
-    for (int i = 0; i < plan->nsegments; i++)
-        if (plan->segments[i].image)
-            return false;
-    return plan->has_tensor && plan->fixed;
 }
 
 int mill__pipeline_print(const mill_pipeline *pipeline, mill__buffer *out)
@@ -254,7 +278,7 @@ mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *i
     plan->has_tensor = plan->output.layout != MILL_ENCODED;
     plan->fixed = is_fixed(&plan->output);
     plan->row_nbytes = plan->fixed ? (size_t)mill__type_nbytes(&plan->output) : 0;
-    plan->batched = all_batched(plan);
+    find_tail(plan);
     return MILL_OK;
 }
 

@@ -5,7 +5,7 @@
  * view transforms of the segment for the sample at hand, and sends each pixel through one colour table, into
  * which all pointwise transforms that follow were folded; from the first random one on they are run over the
  * table for each sample. Anything else is a run segment: one transform, data
- * in, data out. */
+ * in, data out. The last run segments may take many samples at once. */
 #ifndef MILL_ENGINE_PLAN_H
 #define MILL_ENGINE_PLAN_H
 
@@ -52,8 +52,14 @@ typedef struct mill__plan {
     char *text;        /* of the pipeline, canonical */
     bool has_tensor;   /* false: samples stay what they are */
     bool fixed;        /* output shape fully known */
-    bool batched;      /* nothing but pointwise stages on fixed shapes: n samples in one call */
     size_t row_nbytes; /* of a fixed output */
+    /* Segments tail .. nsegments - 1 take n samples in one call: run segments on fixed shapes, each pointwise
+     * or MILL_BATCHED, none random. batched: there is nothing else, not even in front of them. gathers: it is
+     * worth the while to put samples side by side for them, since one of them is MILL_BATCHED. */
+    int tail;
+    bool batched, gathers;
+    size_t
+        between_nbytes; /* the most that one sample takes between two stages of the tail, or in front of it */
     const struct mill__kernels *kernels;
     mill__stage *stages;
     int nstages;
@@ -69,6 +75,9 @@ int mill__pipeline_print(const mill_pipeline *pipeline, mill__buffer *out);
 void mill__plan_free(mill__plan *plan);
 /* The level of instruction sets that its kernels use; NULL where nothing was compiled. */
 const char *mill__plan_level(const mill__plan *plan);
+
+/* Its result may take the place of its input. */
+bool mill__stage_in_place(const mill__stage *stage);
 
 /* Bytes of one sample of type; 0 when its shape varies. UINT64_MAX on overflow. */
 uint64_t mill__type_nbytes(const mill_type *type);

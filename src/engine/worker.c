@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/worker.h"
 #include "base/error.h"
+#include "engine/worker_parts.h"
 #include "transform/context.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ void mill__worker_end(mill__worker *worker)
     *worker = (mill__worker){0};
 }
 
-static mill_status ensure_started(mill__worker *worker, mill_error *err)
+mill_status mill__worker_start(mill__worker *worker, mill_error *err)
 {
     const mill__plan *plan = worker->job->plan;
     size_t n = (size_t)plan->nstages + 1;
@@ -61,7 +61,7 @@ static mill_status ensure_started(mill__worker *worker, mill_error *err)
 }
 
 /* The next of the thread's scratch buffers, at least nbytes large; NULL beyond the limit. */
-static void *scratch(void *owner, size_t nbytes)
+void *mill__worker_scratch(void *owner, size_t nbytes)
 {
     mill__worker *worker = owner;
     if (worker->scratch_used == worker->nscratch) {
@@ -86,9 +86,9 @@ static void *scratch(void *owner, size_t nbytes)
     return buffer->data;
 }
 
-static void *take_scratch(mill__worker *worker, uint64_t nbytes, mill_error *err)
+void *mill__worker_take(mill__worker *worker, uint64_t nbytes, mill_error *err)
 {
-    void *p = nbytes > SIZE_MAX / 2 ? NULL : scratch(worker, (size_t)nbytes);
+    void *p = nbytes > SIZE_MAX / 2 ? NULL : mill__worker_scratch(worker, (size_t)nbytes);
     if (!p)
         mill_fail(err, MILL_LIMIT, "limit",
                   "needs %llu bytes of scratch, more than a thread's share of the memory budget (%llu); "
@@ -129,7 +129,7 @@ static mill_status materialise(image_work *w, mill_error *err)
 {
     int64_t width = mill_view_width(&w->view), height = mill_view_height(&w->view);
     uint8_t *pixels =
-        take_scratch(w->worker, (uint64_t)width * (uint64_t)height * (uint64_t)w->channels, err);
+        mill__worker_take(w->worker, (uint64_t)width * (uint64_t)height * (uint64_t)w->channels, err);
     if (!pixels)
         return MILL_LIMIT;
     mill__target target = {.data = pixels, .layout = MILL_HWC, .channels = w->channels, .dtype = MILL_U8};
@@ -195,7 +195,7 @@ static mill_status make_room(mill__worker *worker, mill_tensor *out, void *place
 {
     uint64_t nbytes = mill__type_nbytes(&out->type);
     out->n = 1;
-    out->data = place ? place : take_scratch(worker, nbytes, err);
+    out->data = place ? place : mill__worker_take(worker, nbytes, err);
     return out->data ? MILL_OK : MILL_LIMIT;
 }
 
@@ -209,8 +209,8 @@ static mill_status live_table(image_work *w, const void **table, mill_error *err
     if (!segment->live)
         return MILL_OK;
     size_t n = 256 * (size_t)w->channels, most = n * sizeof(uint64_t);
-    uint8_t *now = take_scratch(w->worker, most, err);
-    uint8_t *next = now ? take_scratch(w->worker, most, err) : NULL;
+    uint8_t *now = mill__worker_take(w->worker, most, err);
+    uint8_t *next = now ? mill__worker_take(w->worker, most, err) : NULL;
     if (!next)
         return MILL_LIMIT;
     for (size_t i = 0; i < n && !segment->table; i++)
@@ -337,12 +337,12 @@ static mill_status first_tensor(const mill__worker *worker, mill_tensor *tensor,
 }
 
 /* Elements must be aligned for their type; rows of an odd file may not be. */
-static mill_status align(mill__worker *worker, mill_tensor *tensor, size_t nbytes, mill_error *err)
+mill_status mill__worker_align(mill__worker *worker, mill_tensor *tensor, size_t nbytes, mill_error *err)
 {
     if (tensor->type.layout == MILL_ENCODED ||
         (uintptr_t)tensor->data % mill_dtype_nbytes(tensor->type.dtype) == 0)
         return MILL_OK;
-    void *copy = take_scratch(worker, nbytes, err);
+    void *copy = mill__worker_take(worker, nbytes, err);
     if (!copy)
         return MILL_LIMIT;
     memcpy(copy, tensor->data, nbytes);
@@ -350,28 +350,29 @@ static mill_status align(mill__worker *worker, mill_tensor *tensor, size_t nbyte
     return MILL_OK;
 }
 
-static mill_status transform(mill__worker *worker, mill_context *ctx, void *place, mill_tensor *result,
-                             mill_error *err)
+/* The sample at hand through the first nsegments segments. nbytes: of their result at place. */
+static mill_status transform(mill__worker *worker, mill_context *ctx, int nsegments, void *place,
+                             size_t nbytes, mill_tensor *result, mill_error *err)
 {
     const mill__plan *plan = worker->job->plan;
     mill_tensor now;
     mill_status status = first_tensor(worker, &now, err);
     if (!status && plan->input.layout != MILL_ENCODED)
-        status = align(worker, &now, (size_t)mill__type_nbytes(&now.type), err);
-    int final = plan->nsegments - 1; /* or the one that is followed only by what works on its output */
+        status = mill__worker_align(worker, &now, (size_t)mill__type_nbytes(&now.type), err);
+    int final = nsegments - 1; /* or the one that is followed only by what works on its output */
     while (final > 0 && is_in_place(plan, final))
         final--;
-    for (int i = 0; i < plan->nsegments && !status; i++) {
+    for (int i = 0; i < nsegments && !status; i++) {
         const mill__segment *segment = &plan->segments[i];
         mill_tensor out = {0};
         status = (segment->image ? run_image : run_stage)(worker, ctx, segment, &now, &out,
                                                           i == final ? place : NULL, err);
         now = out;
     }
-    if (!status && place && now.data != place && plan->row_nbytes) {
+    if (!status && place && now.data != place && nbytes) {
         if (!now.data)
             return mill_fail(err, MILL_INTERNAL, "shape", "the pipeline gave no data");
-        memcpy(place, now.data, plan->row_nbytes);
+        memcpy(place, now.data, nbytes);
     }
     *result = now;
     return status;
@@ -470,9 +471,11 @@ static mill_status probe(mill__worker *worker, mill__row *row, mill_error *err)
 
 /* ---- one row ---- */
 
-/* partial: what the row alone is reduced to; NULL: it is not. */
-static mill_status transform_row(mill__worker *worker, mill__row *row, void *place, void *partial,
-                                 mill_error *err)
+/* Through the first nsegments segments, into place. partial: what the row alone is reduced to; NULL: it is
+ * not.
+ */
+mill_status mill__worker_transform(mill__worker *worker, mill__row *row, int nsegments, void *place,
+                                   size_t nbytes, void *partial, mill_error *err)
 {
     const mill__job *job = worker->job;
     mill__sample *sample = &worker->sample;
@@ -488,7 +491,7 @@ static mill_status transform_row(mill__worker *worker, mill__row *row, void *pla
                                    .epoch = row->epoch,
                                    .shard = (uint32_t)row->shard,
                                    .sample = (uint64_t)row->sample},
-                        .scratch = scratch,
+                        .scratch = mill__worker_scratch,
                         .owner = worker};
     mill_tensor result = {0};
     mill_status status = parse_label(sample, &row->label, err);
@@ -498,7 +501,7 @@ static mill_status transform_row(mill__worker *worker, mill__row *row, void *pla
     if (!status && job->probe == 1)
         return MILL_OK;
     if (!status && (job->plan->has_tensor || job->plan->nsegments) && (!job->probe || row->width))
-        status = transform(worker, &ctx, place, &result, err);
+        status = transform(worker, &ctx, nsegments, place, nbytes, &result, err);
     if (!status && partial)
         job->reduction->run(job->reduction->self, &result, row, partial);
     if (!status && row->carried)
@@ -506,7 +509,7 @@ static mill_status transform_row(mill__worker *worker, mill__row *row, void *pla
     return status;
 }
 
-static void fail_row(mill__row *row, mill_status status, const mill_error *err)
+void mill__worker_fail_row(mill__row *row, mill_status status, const mill_error *err)
 {
     row->status = status;
     row->ncarried = 0;
@@ -519,7 +522,7 @@ static void fail_row(mill__row *row, mill_status status, const mill_error *err)
     }
 }
 
-static void *row_place(const mill__worker *worker, const mill__batch *batch, size_t i)
+void *mill__worker_place(const mill__worker *worker, const mill__batch *batch, size_t i)
 {
     return batch->slab ? batch->slab + i * worker->job->plan->row_nbytes : NULL;
 }
@@ -533,90 +536,23 @@ static void *row_partial(const mill__worker *worker, const mill__batch *batch, s
     return memset(batch->partials + i * reduction->nbytes, 0, reduction->nbytes);
 }
 
-static void one_row(mill__worker *worker, mill__batch *batch, size_t i)
+void mill__worker_row(mill__worker *worker, mill__batch *batch, size_t i)
 {
+    const mill__plan *plan = worker->job->plan;
     mill__row *row = &batch->rows[i];
-    void *place = row_place(worker, batch, i), *partial = row_partial(worker, batch, i);
+    void *place = mill__worker_place(worker, batch, i), *partial = row_partial(worker, batch, i);
     row->tensor = place;
     worker->scratch_used = 0;
     if (!row->status) {
         mill_error err;
         mill__error_clear(&err);
-        mill_status status = ensure_started(worker, &err);
+        mill_status status = mill__worker_start(worker, &err);
         if (!status)
-            status = transform_row(worker, row, place, partial, &err);
+            status =
+                mill__worker_transform(worker, row, plan->nsegments, place, plan->row_nbytes, partial, &err);
         if (status)
-            fail_row(row, status, &err);
+            mill__worker_fail_row(row, status, &err);
     }
     if (row->status && place)
-        memset(place, 0, worker->job->plan->row_nbytes);
-}
-
-/* ---- many rows in one call ---- */
-
-/* Good rows from begin on whose data lie one behind the other. */
-static size_t dense_run(const mill__worker *worker, const mill__batch *batch, size_t begin, size_t end)
-{
-    uint64_t nbytes = mill__type_nbytes(&worker->job->plan->input);
-    size_t i = begin;
-    while (i < end) {
-        const mill__row *row = &batch->rows[i];
-        bool plain = !row->status && !row->carried && row->nfields == 1 && row->fields[0].nbytes == nbytes;
-        if (!plain || (i > begin && row->fields[0].data != batch->rows[i - 1].fields[0].data + nbytes))
-            break;
-        i++;
-    }
-    return i - begin;
-}
-
-static mill_status run_dense(mill__worker *worker, mill__batch *batch, size_t begin, size_t n,
-                             mill_error *err)
-{
-    const mill__plan *plan = worker->job->plan;
-    void *place = row_place(worker, batch, begin);
-    mill_tensor now = {
-        .type = plan->input, .n = (int64_t)n, .data = (void *)(uintptr_t)batch->rows[begin].fields[0].data};
-    mill_status status = align(worker, &now, n * (size_t)mill__type_nbytes(&now.type), err);
-    for (int i = 0; i < plan->nstages && !status; i++) {
-        const mill__stage *stage = &plan->stages[i];
-        bool fits = mill_dtype_nbytes(stage->out.dtype) == mill_dtype_nbytes(plan->output.dtype);
-        mill_tensor out = {.type = stage->out, .n = (int64_t)n, .data = place};
-        if (!fits)
-            out.data = take_scratch(worker, n * mill__type_nbytes(&stage->out), err);
-        if (!out.data)
-            return MILL_LIMIT;
-        status = stage->ops->run(stage->self, worker->states[i], NULL, &now, &out, err);
-        now = out;
-    }
-    if (!status && now.data != place)
-        memcpy(place, now.data, n * plan->row_nbytes);
-    return status;
-}
-
-void mill__worker_rows(mill__worker *worker, mill__batch *batch, size_t begin, size_t end)
-{
-    const mill__reduction *reduction = worker->job->reduction;
-    bool batched = worker->job->plan->batched && batch->slab && !worker->job->probe &&
-                   (!reduction || reduction->unit > 1);
-    while (begin < end) {
-        size_t n = batched ? dense_run(worker, batch, begin, end) : 0;
-        if (n > 1) {
-            mill_error err;
-            mill__error_clear(&err);
-            worker->scratch_used = 0;
-            mill_status status = ensure_started(worker, &err);
-            if (!status)
-                status = run_dense(worker, batch, begin, n, &err);
-            for (size_t i = begin; i < begin + n; i++) {
-                batch->rows[i].tensor = row_place(worker, batch, i);
-                if (status)
-                    fail_row(&batch->rows[i], status, &err);
-            }
-            if (status)
-                memset(row_place(worker, batch, begin), 0, n * worker->job->plan->row_nbytes);
-            begin += n;
-        } else {
-            one_row(worker, batch, begin++);
-        }
-    }
+        memset(place, 0, plan->row_nbytes);
 }

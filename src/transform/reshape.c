@@ -73,7 +73,8 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
                        mill_tensor *out, mill_error *err)
 {
     (void)self, (void)state, (void)ctx, (void)err;
-    memcpy(out->data, in->data, mill__tensor_elements(&in->type) * mill_dtype_nbytes(in->type.dtype));
+    size_t n = (size_t)in->n * mill__tensor_elements(&in->type);
+    memcpy(out->data, in->data, n * mill_dtype_nbytes(in->type.dtype));
     return MILL_OK;
 }
 
@@ -91,5 +92,6 @@ const mill_transform_ops mill__reshape_ops = {.struct_nbytes = sizeof(mill_trans
                                               .example = "reshape 28x28x1 layout=hwc",
                                               .params = params,
                                               .nparams = 2,
+                                              .flags = MILL_BATCHED,
                                               .plan = plan,
                                               .run = run};

@@ -152,7 +152,7 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
     size_t size = mill_dtype_nbytes(in->type.dtype);
     const char *from = in->data;
     char *to = out->data;
-    for (size_t o = 0; o < s->outer; o++, from += s->extent * s->inner * size)
+    for (size_t o = 0; o < (size_t)in->n * s->outer; o++, from += s->extent * s->inner * size)
         for (int i = 0; i < s->nranges; i++) {
             copy_range(to, from, &s->ranges[i], s->inner, size);
             to += s->ranges[i].n * s->inner * size;
@@ -177,6 +177,7 @@ const mill_transform_ops mill__select_ops = {.struct_nbytes = sizeof(mill_transf
                                              .example = "select 0,2,4:8",
                                              .params = params,
                                              .nparams = 2,
+                                             .flags = MILL_BATCHED,
                                              .plan = plan,
                                              .drop = mill__free,
                                              .run = run};

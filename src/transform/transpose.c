@@ -63,22 +63,13 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     return MILL_OK;
 }
 
-static mill_status run(const void *self, void *state, const mill_context *ctx, const mill_tensor *in,
-                       mill_tensor *out, mill_error *err)
+static void transpose_one(const transpose *t, char *to, const char *from, size_t size)
 {
-    (void)state, (void)ctx, (void)err;
-    const transpose *t = self;
-    size_t size = mill_dtype_nbytes(in->type.dtype), index[MILL_MAX_RANK] = {0};
-    if (!t->rank) {
-        memcpy(out->data, in->data, size);
-        return MILL_OK;
-    }
+    size_t index[MILL_MAX_RANK] = {0};
     int last = t->rank - 1;
     ptrdiff_t at = 0; /* in the input, in elements */
-    char *to = out->data;
     for (size_t done = 0; done < t->elements; done += t->extents[last]) {
-        mill__tensor_gather(to, (const char *)in->data + at * (ptrdiff_t)size, t->extents[last],
-                            t->steps[last], size);
+        mill__tensor_gather(to, from + at * (ptrdiff_t)size, t->extents[last], t->steps[last], size);
         to += t->extents[last] * size;
         for (int i = last - 1; i >= 0; i--) { /* the next index, and where it lies */
             at += t->steps[i];
@@ -88,6 +79,18 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
             index[i] = 0;
         }
     }
+}
+
+static mill_status run(const void *self, void *state, const mill_context *ctx, const mill_tensor *in,
+                       mill_tensor *out, mill_error *err)
+{
+    (void)state, (void)ctx, (void)err;
+    const transpose *t = self;
+    size_t size = mill_dtype_nbytes(in->type.dtype), nbytes = t->elements * size;
+    if (!t->rank)
+        memcpy(out->data, in->data, (size_t)in->n * size);
+    for (size_t sample = 0; sample < (size_t)in->n && t->rank; sample++)
+        transpose_one(t, (char *)out->data + sample * nbytes, (const char *)in->data + sample * nbytes, size);
     return MILL_OK;
 }
 
@@ -103,6 +106,7 @@ const mill_transform_ops mill__transpose_ops = {.struct_nbytes = sizeof(mill_tra
                                                 .example = "transpose 1,0",
                                                 .params = params,
                                                 .nparams = 1,
+                                                .flags = MILL_BATCHED,
                                                 .plan = plan,
                                                 .drop = mill__free,
                                                 .run = run};

@@ -50,8 +50,12 @@ static mill_status run(const void *self, void *state, const mill_context *ctx, c
 {
     (void)state, (void)ctx, (void)err;
     const window *w = self;
-    for (size_t i = 0; i < w->windows; i++)
-        memcpy((char *)out->data + i * w->size, (const char *)in->data + i * w->stride, w->size);
+    size_t nbytes = mill__tensor_elements(&in->type) * mill_dtype_nbytes(in->type.dtype);
+    const char *from = in->data;
+    char *to = out->data;
+    for (int64_t sample = 0; sample < in->n; sample++, from += nbytes)
+        for (size_t i = 0; i < w->windows; i++, to += w->size)
+            memcpy(to, from + i * w->stride, w->size);
     return MILL_OK;
 }
 
@@ -72,6 +76,7 @@ const mill_transform_ops mill__window_ops = {
     .example = "window 16 stride=8",
     .params = params,
     .nparams = 2,
+    .flags = MILL_BATCHED,
     .plan = plan,
     .drop = mill__free,
     .run = run};
