@@ -46,11 +46,13 @@
     X(invert)                                                                                                \
     X(layout)                                                                                                \
     X(log1p)                                                                                                 \
+    X(matmul)                                                                                                \
     X(mul)                                                                                                   \
     X(normalize)                                                                                             \
     X(onehot)                                                                                                \
     X(pad)                                                                                                   \
     X(posterize)                                                                                             \
+    X(project)                                                                                               \
     X(rand_augment)                                                                                          \
     X(random_crop)                                                                                           \
     X(random_erasing)                                                                                        \
@@ -66,6 +68,7 @@
     X(standardize)                                                                                           \
     X(transpose)                                                                                             \
     X(trivial_augment)                                                                                       \
+    X(whiten)                                                                                                \
     X(window)
 
 #define MILL__DECLARE_FORMAT(name)    extern const mill__format_ops mill__format_##name;

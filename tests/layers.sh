@@ -10,7 +10,7 @@ source:    base source
 sample:    base sample
 format:    base sample format
 kernel:    base kernel
-transform: base sample kernel transform
+transform: base sample format kernel transform
 sink:      base sample format sink
 engine:    base source sample format kernel transform sink engine registry
 api:       base source sample sink engine api registry

@@ -39,13 +39,16 @@ mill_status mill__json_load(const char *path, mill__buffer *text, mill_error *er
     mill__json_walk walk;
     mill__json_piece key, value;
     int more = 0;
-    if (!status && mill__json_begin(&walk, (mill__json_piece){(char *)text->data, text->nbytes}, '{'))
+    bool begun =
+        !status && mill__json_begin(&walk, (mill__json_piece){(char *)text->data, text->nbytes}, '{');
+    if (begun)
         while ((more = mill__json_next(&walk, &key, &value)) > 0)
             continue;
     else
         more = -1;
     if (!status && (more < 0 || !mill__json_ended(&walk)))
-        status = mill_fail(err, MILL_BAD_DATA, "json", "\"%s\" is not one JSON object", path);
+        status = mill_fail(err, MILL_BAD_DATA, "json", "\"%s\" is not one JSON object: see near byte %zu", path,
+                           begun ? (size_t)(walk.at - (char *)text->data) : 0);
     if (status)
         mill__buffer_free(text);
     return status;
@@ -186,6 +189,42 @@ bool mill__json_numbers(mill__json_piece value, double **list, size_t *n)
     free(*list);
     *list = NULL;
     return false;
+}
+
+/* Where the first element is that is no finite number; n is how many are before it. */
+static const char *first_bad(mill__json_piece value, size_t *n)
+{
+    mill__json_walk walk;
+    mill__json_piece key, element = value;
+    double number;
+    *n = 0;
+    if (!mill__json_begin(&walk, value, '['))
+        return value.text;
+    while (mill__json_next(&walk, &key, &element) > 0 && mill__json_number(element, &number) &&
+           isfinite(number))
+        ++*n;
+    return element.text;
+}
+
+mill_status mill__json_list(const char *path, mill__json_piece object, const char *key, double **list,
+                            size_t *n, mill_error *err)
+{
+    mill__json_piece value;
+    *list = NULL;
+    if (!mill__json_member(object, key, &value))
+        return mill_fail(err, MILL_BAD_DATA, "json", "\"%.200s\" has no \"%s\"", path, key);
+    bool good = mill__json_numbers(value, list, n);
+    for (size_t i = 0; good && i < *n; i++)
+        good = isfinite((*list)[i]);
+    if (good)
+        return MILL_OK;
+    free(*list);
+    *list = NULL;
+    const char *at = first_bad(value, n);
+    return mill_fail(
+        err, MILL_BAD_DATA, "json",
+        "\"%s\" in \"%.200s\" is no list of finite numbers: see element %zu (from 0) at byte %zu", key, path,
+        *n, (size_t)(at - object.text));
 }
 
 int mill__json_append_number(mill__buffer *out, double number)

@@ -18,6 +18,11 @@ bool mill__json_numbers(mill__json_piece value, double **list, size_t *n);
 /* A string without escapes. */
 bool mill__json_is_text(mill__json_piece value, const char *text);
 
+/* The member `key` of the object that a file is: a list of finite numbers, malloc'd. Errors say the file, the
+ * element and its place. */
+mill_status mill__json_list(const char *path, mill__json_piece object, const char *key, double **list,
+                            size_t *n, mill_error *err);
+
 /* Append the shortest text that reads back as the same number, whatever the locale; null if it is not finite.
  */
 int mill__json_append_number(mill__buffer *out, double number);

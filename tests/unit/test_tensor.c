@@ -27,6 +27,24 @@ static mill_status compile(const char *text, const mill_type *type, mill__plan *
     return status;
 }
 
+/* n times the sample in one call give n times its result. */
+static void check_many(const mill__stage *stage, const uint8_t *sample, const uint8_t *want)
+{
+    enum { N = 3 };
+    size_t nbytes = (size_t)mill__type_nbytes(&stage->in),
+           out_nbytes = (size_t)mill__type_nbytes(&stage->out);
+    mill_tensor in = {.type = stage->in, .n = N, .data = malloc(N * nbytes)};
+    mill_tensor out = {.type = stage->out, .n = N, .data = malloc(N * out_nbytes)};
+    mill_error err;
+    for (size_t i = 0; i < N; i++)
+        memcpy((uint8_t *)in.data + i * nbytes, sample, nbytes);
+    ck_assert_int_eq(stage->ops->run(stage->self, NULL, NULL, &in, &out, &err), MILL_OK);
+    for (size_t i = 0; i < N; i++)
+        ck_assert_mem_eq((uint8_t *)out.data + i * out_nbytes, want, out_nbytes);
+    free(in.data);
+    free(out.data);
+}
+
 /* Run one transform on one sample; *out is malloc'd. Each buffer has exactly its size. */
 static mill_status apply(const char *text, const mill_type *type, const void *data, mill_type *out_type,
                          uint8_t **out, mill_error *err)
@@ -46,6 +64,8 @@ static mill_status apply(const char *text, const mill_type *type, const void *da
     mill_tensor in = {.type = *type, .n = 1, .data = copy},
                 result = {.type = *out_type, .n = 1, .data = *out};
     status = stage->ops->run(stage->self, NULL, NULL, &in, &result, err);
+    if (!status && stage->ops->flags & MILL_BATCHED)
+        check_many(stage, copy, *out);
     free(copy);
     mill__plan_free(&plan);
     return status;
