@@ -174,18 +174,13 @@ static void transform_chunk(void *self, mill__unit *unit, int chunk, int worker)
     }
     int64_t traced = mill__trace_now(l->config.engine.trace), start = mill__now_ns();
     const uint32_t *sorted = g->batch->sorted + g->first;
-    size_t end = chunk_begin(g, chunk + 1);
-    for (size_t i = chunk_begin(g, chunk), next; i < end; i = next) {
-        next = i + 1; /* neighbours in the batch are one call, which may take them all at once */
-        while (next < end && sorted[next] == sorted[next - 1] + 1)
-            next++;
-        mill__worker_rows(&l->workers[worker], &g->batch->rows, sorted[i], (size_t)sorted[i] + (next - i));
-        for (size_t row = sorted[i]; row < (size_t)sorted[i] + (next - i); row++)
-            mill__load_show(g->batch, row);
-    }
+    size_t begin = chunk_begin(g, chunk), end = chunk_begin(g, chunk + 1);
+    mill__worker_list(&l->workers[worker], &g->batch->rows, sorted + begin, end - begin);
+    for (size_t i = begin; i < end; i++)
+        mill__load_show(g->batch, sorted[i]);
     atomic_fetch_add_explicit(&l->transform_ns, mill__now_ns() - start, memory_order_relaxed);
     mill__trace_span(l->config.engine.trace, "transform", traced, "\"batch\":%lld,\"samples\":%zu",
-                     (long long)g->batch->sequence, end - chunk_begin(g, chunk));
+                     (long long)g->batch->sequence, end - begin);
 }
 
 static void complete(mill__loader *l, mill_batch *b)

@@ -220,6 +220,8 @@ static void find_tail(mill__plan *plan)
         if (nbytes > plan->between_nbytes && (k > plan->tail || plan->gathers))
             plan->between_nbytes = nbytes;
     }
+    if (plan->gathers && plan->row_nbytes > plan->between_nbytes)
+        plan->between_nbytes = plan->row_nbytes;
 }
 
 int mill__pipeline_print(const mill_pipeline *pipeline, mill__buffer *out)

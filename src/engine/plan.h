@@ -58,8 +58,8 @@ typedef struct mill__plan {
      * worth the while to put samples side by side for them, since one of them is MILL_BATCHED. */
     int tail;
     bool batched, gathers;
-    size_t
-        between_nbytes; /* the most that one sample takes between two stages of the tail, or in front of it */
+    size_t between_nbytes; /* the most that one sample takes between two stages of the tail, or in front of it
+                              or behind it if it gathers */
     const struct mill__kernels *kernels;
     mill__stage *stages;
     int nstages;

@@ -43,4 +43,7 @@ bool mill__worker_is_bound(const mill__job *job);
  * zeros. */
 void mill__worker_rows(mill__worker *worker, mill__batch *batch, size_t begin, size_t end);
 
+/* The same for n rows; their numbers, in any order, are in rows. */
+void mill__worker_list(mill__worker *worker, mill__batch *batch, const uint32_t *rows, size_t n);
+
 #endif

@@ -61,20 +61,29 @@ static mill_status run_tail(mill__worker *worker, mill_tensor *in, bool own, voi
     return MILL_OK;
 }
 
-static void fail_rows(mill__row *rows, size_t n, mill_status status, const mill_error *err)
+/* Rows of a batch: those that list names, or those from first on. */
+typedef struct some {
+    mill__batch *batch;
+    const uint32_t *list; /* NULL: neighbours */
+    size_t first, n;
+} some;
+
+static size_t number_of(const some *rows, size_t i)
 {
-    for (size_t i = 0; i < n && status; i++)
-        if (!rows[i].status)
-            mill__worker_fail_row(&rows[i], status, err);
+    return rows->list ? rows->list[i] : rows->first + i;
 }
 
-/* Bad rows are zeros. */
-static void finish_rows(const mill__worker *worker, mill__batch *batch, size_t begin, size_t n)
+/* What went wrong for all of them; bad rows are zeros. */
+static void finish(const mill__worker *worker, const some *rows, mill_status status, const mill_error *err)
 {
-    for (size_t i = begin; i < begin + n; i++) {
-        batch->rows[i].tensor = mill__worker_place(worker, batch, i);
-        if (batch->rows[i].status)
-            memset(mill__worker_place(worker, batch, i), 0, worker->job->plan->row_nbytes);
+    for (size_t i = 0; i < rows->n; i++) {
+        mill__row *row = &rows->batch->rows[number_of(rows, i)];
+        void *place = mill__worker_place(worker, rows->batch, number_of(rows, i));
+        row->tensor = place;
+        if (status && !row->status)
+            mill__worker_fail_row(row, status, err);
+        if (row->status)
+            memset(place, 0, worker->job->plan->row_nbytes);
     }
 }
 
@@ -92,8 +101,7 @@ static void run_dense(mill__worker *worker, mill__batch *batch, size_t begin, si
         status = mill__worker_align(worker, &in, n * (size_t)mill__type_nbytes(&in.type), &err);
     if (!status)
         status = run_tail(worker, &in, false, mill__worker_place(worker, batch, begin), &err);
-    fail_rows(&batch->rows[begin], n, status, &err);
-    finish_rows(worker, batch, begin, n);
+    finish(worker, &(some){batch, NULL, begin, n}, status, &err);
 }
 
 /* A row through what stands in front of the tail, to its place among those that the tail takes. */
@@ -113,68 +121,110 @@ static void gather_row(mill__worker *worker, mill__row *row, void *place, size_t
     worker->scratch_used = used;
 }
 
-static void run_gathered(mill__worker *worker, mill__batch *batch, size_t begin, size_t n)
+/* From side by side to where rows have their places. */
+static void scatter(const mill__worker *worker, const some *rows, const char *results)
+{
+    const size_t nbytes = worker->job->plan->row_nbytes;
+    for (size_t i = 0; i < rows->n; i++)
+        memcpy(mill__worker_place(worker, rows->batch, number_of(rows, i)), results + i * nbytes, nbytes);
+}
+
+static mill_status gather_and_run(mill__worker *worker, const some *rows, mill_error *err)
 {
     const mill__plan *plan = worker->job->plan;
+    mill_tensor in = {.type = plan->stages[plan->segments[plan->tail].first].in, .n = (int64_t)rows->n};
+    size_t nbytes = (size_t)mill__type_nbytes(&in.type);
+    mill_status status = mill__worker_start(worker, err);
+    if (status)
+        return status;
+    in.data = mill__worker_take(worker, rows->n * nbytes, err);
+    void *results = !in.data     ? NULL
+                    : rows->list ? mill__worker_take(worker, rows->n * plan->row_nbytes, err)
+                                 : mill__worker_place(worker, rows->batch, rows->first);
+    if (!results)
+        return MILL_LIMIT;
+    for (size_t i = 0; i < rows->n; i++)
+        gather_row(worker, &rows->batch->rows[number_of(rows, i)], (char *)in.data + i * nbytes, nbytes);
+    status = run_tail(worker, &in, true, results, err);
+    if (!status && rows->list)
+        scatter(worker, rows, results);
+    return status;
+}
+
+static void run_gathered(mill__worker *worker, const some *rows)
+{
     mill_error err;
     mill__error_clear(&err);
-    mill_tensor in = {.type = plan->stages[plan->segments[plan->tail].first].in, .n = (int64_t)n};
-    size_t nbytes = (size_t)mill__type_nbytes(&in.type);
     worker->scratch_used = 0;
-    mill_status status = mill__worker_start(worker, &err);
-    if (!status) {
-        in.data = mill__worker_take(worker, n * nbytes, &err);
-        status = in.data ? MILL_OK : MILL_LIMIT;
-    }
-    for (size_t i = 0; i < n && !status; i++)
-        gather_row(worker, &batch->rows[begin + i], (char *)in.data + i * nbytes, nbytes);
-    if (!status)
-        status = run_tail(worker, &in, true, mill__worker_place(worker, batch, begin), &err);
-    fail_rows(&batch->rows[begin], n, status, &err);
-    finish_rows(worker, batch, begin, n);
+    mill_status status = gather_and_run(worker, rows, &err);
+    finish(worker, rows, status, &err);
 }
 
 /* How many rows to gather for the tail, so that what lies between its stages stays in the cache and within
- * the thread's share of memory. */
-static size_t rows_at_once(const mill__job *job)
+ * the thread's share of memory. 1: it is not worth the while. */
+static size_t rows_at_once(const mill__worker *worker, const mill__batch *batch)
 {
+    const mill__job *job = worker->job;
     const size_t cache_nbytes = 1 << 20;
     const size_t room = job->scratch_nbytes / 4 < cache_nbytes ? job->scratch_nbytes / 4 : cache_nbytes;
-    size_t n = job->plan->between_nbytes ? room / job->plan->between_nbytes : SIZE_MAX;
+    if (!job->plan->gathers || !batch->slab || job->probe || (job->reduction && job->reduction->unit == 1))
+        return 1;
+    size_t n = job->plan->between_nbytes ? room / job->plan->between_nbytes : room;
     return n ? n : 1;
 }
 
-/* So many rows from begin on in one call; 0: they are not worth it, or one of them has more to it. */
-static size_t gathered_run(const mill__worker *worker, const mill__batch *batch, size_t begin, size_t end)
+/* Rows from begin on, most at most, of which none is wanted as an image beside its tensor. */
+static size_t gathered_run(const mill__worker *worker, const mill__batch *batch, size_t begin, size_t end,
+                           size_t most)
 {
     size_t i = begin;
-    while (i < end && !(batch->rows[i].carried && worker->job->encode))
+    while (i < end && i - begin < most && !(batch->rows[i].carried && worker->job->encode))
         i++;
-    return i - begin > 1 ? i - begin : 0;
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
+    return i - begin;
 }
 
 void mill__worker_rows(mill__worker *worker, mill__batch *batch, size_t begin, size_t end)
 {
-    const mill__plan *plan = worker->job->plan;
-    const mill__reduction *reduction = worker->job->reduction;
-    bool together = batch->slab && !worker->job->probe && (!reduction || reduction->unit > 1);
-    size_t most = plan->gathers ? rows_at_once(worker->job) : SIZE_MAX;
-    while (begin < end) {
-        size_t dense = together && plan->batched ? dense_run(worker, batch, begin, end) : 0;
-        size_t gathered =
-            together && plan->gathers && most > 1 && dense <= 1 ? gathered_run(worker, batch, begin, end) : 0;
-        size_t n = least(dense > 1 ? dense : gathered > 1 ? gathered : 1, most);
-        if (dense > 1)
+    const mill__job *job = worker->job;
+    bool batched =
+        job->plan->batched && batch->slab && !job->probe && (!job->reduction || job->reduction->unit > 1);
+    size_t most = rows_at_once(worker, batch), n;
+    for (; begin < end; begin += n) {
+        size_t stop = job->plan->gathers && most < end - begin ? begin + most : end;
+        n = batched ? dense_run(worker, batch, begin, stop) : 0;
+        if (n > 1) {
             run_dense(worker, batch, begin, n);
-        else if (gathered > 1)
-            run_gathered(worker, batch, begin, n);
-        else
-            mill__worker_row(worker, batch, begin);
-        begin += n;
+            continue;
+        }
+        n = most > 1 ? gathered_run(worker, batch, begin, end, most) : 0;
+        if (n > 1) {
+            run_gathered(worker, &(some){batch, NULL, begin, n});
+            continue;
+        }
+        mill__worker_row(worker, batch, begin);
+        n = 1;
+    }
+}
+
+/* How many of them are neighbours, from the first on. */
+static size_t neighbours(const uint32_t *rows, size_t n)
+{
+    size_t i = 1;
+    while (i < n && rows[i] == rows[i - 1] + 1)
+        i++;
+    return i;
+}
+
+void mill__worker_list(mill__worker *worker, mill__batch *batch, const uint32_t *rows, size_t n)
+{
+    size_t most = worker->job->encode ? 1 : rows_at_once(worker, batch);
+    for (size_t take; n; rows += take, n -= take) {
+        take = neighbours(rows, n);
+        if (take < n && most > 1) {
+            take = n < most ? n : most;
+            run_gathered(worker, &(some){batch, rows, 0, take});
+        } else {
+            mill__worker_rows(worker, batch, rows[0], rows[0] + take);
+        }
     }
 }
