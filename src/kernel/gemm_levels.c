@@ -21,14 +21,18 @@
 
 #if defined(__AVX512F__)
 enum { VECTOR_NBYTES = 64 };
-#define ROWS 14 /* 28 of 32 registers are sums */
+#define ROWS      14 /* 28 of 32 registers are sums */
+#define GRAM_ROWS 8  /* 24 of 32 */
 #elif defined(__FMA__)
 enum { VECTOR_NBYTES = 32 };
-#define ROWS 6 /* 12 of 16 */
+#define ROWS      6 /* 12 of 16 */
+#define GRAM_ROWS 4 /* 12 of 16 */
 #else
 enum { VECTOR_NBYTES = 16 };
-#define ROWS 8
+#define ROWS      8
+#define GRAM_ROWS 4
 #endif
+#define GRAM_VECTORS 3
 enum { f32_lanes = VECTOR_NBYTES / sizeof(float), f64_lanes = VECTOR_NBYTES / sizeof(double) };
 
 typedef float floats __attribute__((vector_size(VECTOR_NBYTES)));

@@ -129,54 +129,116 @@ static void NAME(multiply)(REAL *out, size_t out_stride, const REAL *a, size_t a
 
 /* ---- x^T x ---- */
 
-/* Some rows of x as panels, the last one filled up with zeros. */
-static void NAME(panels)(REAL *to, const REAL *x, size_t stride, size_t rows, size_t n)
+enum {
+    NAME(cell) = GRAM_VECTORS * NAME(lanes), /* columns */
+    NAME(step) = GRAM_ROWS > NAME(lanes) ? GRAM_ROWS : NAME(lanes)
+};
+
+/* GRAM_ROWS columns of x against so many vectors of columns: both are constants for the compiler, and small,
+ * so that little of what is computed near the diagonal lies below it. From ahead a little is fetched for each
+ * row: the processor has nothing to load else. */
+static inline __attribute__((always_inline)) void NAME(gram_cell)(size_t vectors, REAL out[][NAME(cell)],
+                                                                  const REAL *a, const REAL *b, size_t depth,
+                                                                  const char *ahead, size_t ahead_step)
 {
-    for (; n >= NAME(panel); n -= NAME(panel), x += NAME(panel))
-        for (size_t r = 0; r < rows; r++, to += NAME(panel))
-            memcpy(to, x + r * stride, NAME(panel) * sizeof(REAL));
-    for (size_t r = 0; r < rows && n; r++, to += NAME(panel)) {
-        memset(to, 0, NAME(panel) * sizeof(REAL));
-        memcpy(to, x + r * stride, n * sizeof(REAL));
+    VECTOR sum[GRAM_ROWS][GRAM_VECTORS];
+    UNROLL
+    for (size_t r = 0; r < GRAM_ROWS; r++)
+        UNROLL
+    for (size_t v = 0; v < vectors; v++)
+        sum[r][v] = SPLAT((REAL)0);
+    for (size_t k = 0; k < depth; k++, a += GRAM_ROWS, b += NAME(lanes), ahead += ahead_step) {
+        VECTOR right[GRAM_VECTORS];
+        __builtin_prefetch(ahead);
+        UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            right[v] = *(const VECTOR *)(b + v * depth * NAME(lanes));
+        UNROLL
+        for (size_t r = 0; r < GRAM_ROWS; r++) {
+            const VECTOR x = SPLAT(a[r]);
+            UNROLL
+            for (size_t v = 0; v < vectors; v++)
+                sum[r][v] = FMA(x, right[v], sum[r][v]);
+        }
+    }
+    UNROLL
+    for (size_t r = 0; r < GRAM_ROWS; r++)
+        UNROLL
+    for (size_t v = 0; v < vectors; v++)
+        *(VECTOR *)(out[r] + v * NAME(lanes)) = CLEAN(sum[r][v]);
+}
+
+/* Some rows of x, a vector of columns behind the other, filled up with zeros. */
+static void NAME(gram_columns)(REAL *to, const REAL *x, size_t stride, size_t rows, size_t n)
+{
+    size_t j = 0;
+    for (; n - j >= NAME(lanes); j += NAME(lanes))
+        for (size_t r = 0; r < rows; r++, to += NAME(lanes))
+            memcpy(to, x + r * stride + j, NAME(lanes) * sizeof(REAL));
+    for (; j < (n + NAME(step) - 1) / NAME(step) * NAME(step); j += NAME(lanes))
+        for (size_t r = 0; r < rows; r++, to += NAME(lanes)) {
+            memset(to, 0, NAME(lanes) * sizeof(REAL));
+            if (j < n)
+                memcpy(to, x + r * stride + j, (n - j) * sizeof(REAL));
+        }
+}
+
+/* GRAM_ROWS of these columns, number i and on, side by side. */
+static void NAME(gram_turn)(REAL *to, const REAL *columns, size_t rows, size_t i)
+{
+    enum { piece = GRAM_ROWS < NAME(lanes) ? GRAM_ROWS : NAME(lanes) };
+    for (size_t k = 0; k < GRAM_ROWS; k += piece) {
+        const REAL *from = columns + (i + k) / NAME(lanes) * rows * NAME(lanes) + (i + k) % NAME(lanes);
+        for (size_t r = 0; r < rows; r++)
+            memcpy(to + r * GRAM_ROWS + k, from + r * NAME(lanes), piece * sizeof(REAL));
     }
 }
 
-/* Add a tile whose first element is (row, column) to what of it lies in the upper triangle. */
-static void NAME(add)(double *triangle, size_t n, REAL tile[ROWS][NAME(panel)], size_t row, size_t column)
+/* Add a cell whose first element is (row, column) to what of it lies in the upper triangle. */
+static void NAME(gram_add)(double *restrict triangle, size_t n, REAL (*restrict cell)[NAME(cell)], size_t row,
+                           size_t column, size_t columns)
 {
-    size_t columns = n - column < NAME(panel) ? n - column : NAME(panel);
-    for (size_t r = 0; r < ROWS && row < n; r++, row++) {
+    columns = n - column < columns ? n - column : columns;
+    for (size_t r = 0; r < GRAM_ROWS && row < n; r++, row++) {
         double *line = triangle + row * n - row * (row + 1) / 2; /* of which column `row` is the first */
         for (size_t k = row > column ? row - column : 0; k < columns; k++)
-            line[column + k] += (double)tile[r][k];
+            line[column + k] += (double)cell[r][k];
     }
 }
 
-/* ROWS columns of x from i on against the panels that reach to their right. */
-static void NAME(turned)(double *triangle, const REAL *x, size_t stride, size_t rows, size_t n, size_t i,
-                         const REAL *panels)
+/* Rows i and on of the triangle. */
+static void NAME(gram_strip)(double *triangle, size_t rows, size_t n, size_t i, const REAL *columns,
+                             const char *ahead)
 {
-    _Alignas(64) REAL turned[MILL__GRAM_RUN * ROWS], tile[ROWS][NAME(panel)];
-    size_t columns = n - i < ROWS ? n - i : ROWS;
-    for (size_t r = 0; r < rows && columns == ROWS; r++)
-        memcpy(turned + r * ROWS, x + r * stride + i, ROWS * sizeof(REAL));
-    for (size_t r = 0; r < rows && columns < ROWS; r++)
-        memcpy(turned + r * ROWS, x + r * stride + i, columns * sizeof(REAL));
-    for (size_t j = i / NAME(panel) * NAME(panel); j < n; j += NAME(panel)) {
-        for (size_t r = 0; r < columns;)
-            r += NAME(rows)(columns - r, tile[r], NAME(panel), turned + r, 1, ROWS, panels + j * rows, rows,
-                            true);
-        NAME(add)(triangle, n, tile, i, j);
+    _Alignas(64) REAL turned[MILL__GRAM_RUN * GRAM_ROWS], cell[GRAM_ROWS][NAME(cell)];
+    size_t ahead_step = ahead ? GRAM_ROWS * sizeof(REAL) : 0;
+    if (!ahead)
+        ahead = (const char *)turned;
+    NAME(gram_turn)(turned, columns, rows, i);
+    for (size_t j = i / NAME(lanes) * NAME(lanes), taken; j < n; j += taken) {
+        const REAL *b = columns + j * rows;
+        size_t vectors = (n - j + NAME(lanes) - 1) / NAME(lanes);
+        vectors = vectors < GRAM_VECTORS ? vectors : GRAM_VECTORS;
+        if (vectors == 3)
+            NAME(gram_cell)(3, cell, turned, b, rows, ahead, ahead_step);
+        else if (vectors == 2)
+            NAME(gram_cell)(2, cell, turned, b, rows, ahead, ahead_step);
+        else
+            NAME(gram_cell)(1, cell, turned, b, rows, ahead, ahead_step);
+        taken = vectors * NAME(lanes);
+        NAME(gram_add)(triangle, n, cell, i, j, taken);
+        ahead_step = 0; /* all is fetched */
     }
 }
 
-static void NAME(gram)(double *triangle, const REAL *x, size_t stride, size_t rows, size_t n, void *work)
+static void NAME(gram)(double *triangle, const REAL *x, size_t stride, size_t rows, size_t n, void *work,
+                       const void *ahead)
 {
-    for (; rows; x += MILL__GRAM_RUN * stride) {
-        size_t run = rows < MILL__GRAM_RUN ? rows : MILL__GRAM_RUN;
-        NAME(panels)(work, x, stride, run, n);
-        for (size_t i = 0; i < n; i += ROWS)
-            NAME(turned)(triangle, x, stride, run, n, i, work);
-        rows -= run;
+    for (size_t run; rows; rows -= run, x += run * stride, ahead = NULL) {
+        run = rows < MILL__GRAM_RUN ? rows : MILL__GRAM_RUN;
+        NAME(gram_columns)(work, x, stride, run, n);
+        for (size_t i = 0; i < n; i += GRAM_ROWS)
+            NAME(gram_strip)
+            (triangle, run, n, i, work, ahead ? (const char *)ahead + i * run * sizeof(REAL) : NULL);
     }
 }

@@ -130,11 +130,11 @@ static size_t extent(size_t rows, size_t stride, size_t width)
         for (size_t i = 0; i < nt; i++)                                                                      \
             got[i] = want[i] = twice[i] = random_number();                                                   \
         naive_gram_##id(want, x, stride, rows, n);                                                           \
-        gemm->gram_##id(got, x, stride, rows, n, work);                                                      \
+        gemm->gram_##id(got, x, stride, rows, n, work, NULL);                                                \
         EXPECT_MSG(!memcmp(got, want, nt * sizeof *got), "%s gram %zu x %zu", #id, rows, n);                 \
         size_t first = rows / 2 / MILL__GRAM_RUN * MILL__GRAM_RUN;                                           \
-        gemm->gram_##id(twice, x, stride, first, n, work);                                                   \
-        gemm->gram_##id(twice, x + first * stride, stride, rows - first, n, work);                           \
+        gemm->gram_##id(twice, x, stride, first, n, work, NULL);                                             \
+        gemm->gram_##id(twice, x + first * stride, stride, rows - first, n, work, NULL);                     \
         EXPECT(!memcmp(twice, want, nt * sizeof *got));                                                      \
         free(x), free(got), free(want), free(twice), free(work);                                             \
     }
