@@ -43,6 +43,11 @@ typedef struct gathering {
 
 /* ---- shards ---- */
 
+static mill__partial_tree empty_tree(const gathering *g)
+{
+    return mill__partial_tree_of(g->tally.features, g->tally.covariance, g->plan.kernels);
+}
+
 static part *find_part(gathering *g, size_t shard)
 {
     for (part *p = g->parts; p; p = p->next)
@@ -52,7 +57,7 @@ static part *find_part(gathering *g, size_t shard)
     if (!p)
         return NULL;
     p->shard = shard;
-    p->tree = (mill__partial_tree){.features = g->tally.features, .covariance = g->tally.covariance};
+    p->tree = empty_tree(g);
     p->next = g->parts;
     return g->parts = p;
 }
@@ -68,18 +73,12 @@ static void drop_part(gathering *g, part *p)
     free(p);
 }
 
+/* What compute threads made of the batch's rows; it is used up. */
 static bool add_partials(const gathering *g, part *p, const mill__batch *batch)
 {
-    const mill__reduction *reduction = &g->tally.reduction;
-    for (size_t i = 0; i * reduction->unit < batch->n; i++) {
-        double *numbers = malloc(reduction->nbytes);
-        if (!numbers)
-            return false;
-        memcpy(numbers, batch->partials + i * reduction->nbytes, reduction->nbytes);
-        if (!mill__partial_tree_add(&p->tree, (size_t)batch->first / reduction->unit + i, numbers))
-            return false;
-    }
-    return true;
+    size_t unit = g->tally.reduction.unit;
+    return mill__partial_tree_add(&p->tree, (size_t)batch->first / unit, (double *)(void *)batch->partials,
+                                  (batch->n + unit - 1) / unit);
 }
 
 static bool count_rows(gathering *g, part *p, const mill__batch *batch)
@@ -135,8 +134,9 @@ static bool end_part(gathering *g, part *p)
     double *numbers = mill__partial_tree_end(&p->tree);
     if (!numbers)
         numbers = calloc(1, g->tally.reduction.nbytes);
-    bool fits = numbers && mill__partial_tree_add(&g->tree, p->shard, numbers) &&
+    bool fits = numbers && mill__partial_tree_add(&g->tree, p->shard, numbers, 1) &&
                 mill__issue_order_end(&g->order, p->shard, &p->issues);
+    free(numbers);
     g->stats.shards_done++;
     drop_part(g, p);
     return fits;
@@ -246,7 +246,7 @@ static mill_status prepare(gathering *g, mill__engine_config *config, const char
 
 static mill_status open_result(gathering *g, mill_error *err)
 {
-    g->tree = (mill__partial_tree){.features = g->tally.features, .covariance = g->tally.covariance};
+    g->tree = empty_tree(g);
     mill_statistics *s = g->result =
         mill__statistics_new(g->tally.features, g->tally.covariance, g->tally.quantiles);
     if (s) {

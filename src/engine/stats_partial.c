@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/stats_partial.h"
+#include "kernel/moments.h"
 #include <stdlib.h>
+#include <string.h>
 
-enum { LISTS = 9 };
+enum {
+    LISTS = 9,
+    STRETCH = 256 /* of a row of products */
+};
 
 static size_t triangle(size_t n)
 {
@@ -73,19 +78,32 @@ static double apart(const mill__partial *a, const mill__partial *b, size_t k)
     return (b->centre[k] - a->centre[k]) + (b->centre_rest[k] - a->centre_rest[k]);
 }
 
-static void merge_products(mill__partial *a, const mill__partial *b, size_t features)
+/* Columns begin to end - 1 of the products. */
+static void merge_stretch(mill__partial *a, const mill__partial *b, size_t features, double weight,
+                          size_t begin, size_t end, const mill__moments *moments)
+{
+    double delta[STRETCH], *to = a->products;
+    const double *from = b->products;
+    for (size_t k = begin; k < end; k++)
+        delta[k - begin] = apart(a, b, k);
+    for (size_t i = 0; i < end; i++) { /* to and from: where column i of row i is */
+        size_t at = i < begin ? begin : i;
+        moments->add_scaled(to + (at - i), from + (at - i), apart(a, b, i) * weight, delta + (at - begin),
+                            end - at);
+        to += features - i;
+        from += features - i;
+    }
+}
+
+static void merge_products(mill__partial *a, const mill__partial *b, size_t features,
+                           const mill__moments *moments)
 {
     double na = *a->vectors, nb = *b->vectors, n = na + nb;
     if (nb == 0)
         return;
-    double *to = a->products;
-    const double *from = b->products;
     double weight = na * (nb / n); /* 0 if a is empty */
-    for (size_t i = 0; i < features; i++) {
-        double delta = apart(a, b, i) * weight;
-        for (size_t k = i; k < features; k++)
-            *to++ += *from++ + delta * apart(a, b, k);
-    }
+    for (size_t k = 0; k < features; k += STRETCH)
+        merge_stretch(a, b, features, weight, k, features - k < STRETCH ? features : k + STRETCH, moments);
     for (size_t i = 0; i < features; i++) {
         if (na > 0) {
             move(&a->centre[i], &a->centre_rest[i], apart(a, b, i) * (nb / n));
@@ -97,12 +115,17 @@ static void merge_products(mill__partial *a, const mill__partial *b, size_t feat
     *a->vectors = n;
 }
 
-void mill__partial_merge(mill__partial *a, const mill__partial *b, size_t features)
+static void merge(mill__partial *a, const mill__partial *b, size_t features, const mill__moments *moments)
 {
     for (size_t k = 0; k < features; k++)
         merge_feature(a, b, k);
     if (a->products)
-        merge_products(a, b, features);
+        merge_products(a, b, features, moments);
+}
+
+void mill__partial_merge(mill__partial *a, const mill__partial *b, size_t features)
+{
+    merge(a, b, features, mill__moments_get(mill__kernels_get(mill__kernels_cap())));
 }
 
 /* ---- the tree ---- */
@@ -114,20 +137,31 @@ typedef struct mill__partial_node {
     double *numbers;
 } node;
 
+mill__partial_tree mill__partial_tree_of(size_t features, bool covariance, const mill__kernels *kernels)
+{
+    return (mill__partial_tree){
+        .features = features, .covariance = covariance, .moments = mill__moments_get(kernels)};
+}
+
 static size_t first_leaf(const node *n)
 {
     return n->index << n->level;
 }
 
-/* b into a; b is gone. */
-static void merge_nodes(const mill__partial_tree *tree, node *a, node *b)
+static void merge_numbers(const mill__partial_tree *tree, double *a, double *b)
 {
-    mill__partial to = mill__partial_of(a->numbers, tree->features, tree->covariance);
-    const mill__partial from = mill__partial_of(b->numbers, tree->features, tree->covariance);
-    mill__partial_merge(&to, &from, tree->features);
+    mill__partial to = mill__partial_of(a, tree->features, tree->covariance);
+    const mill__partial from = mill__partial_of(b, tree->features, tree->covariance);
+    merge(&to, &from, tree->features, tree->moments);
+}
+
+/* b into a. */
+static void merge_nodes(mill__partial_tree *tree, node *a, node *b)
+{
+    merge_numbers(tree, a->numbers, b->numbers);
     a->next = b->next;
-    free(b->numbers);
-    free(b);
+    b->next = tree->spare;
+    tree->spare = b;
 }
 
 static bool are_children(const node *a, const node *b)
@@ -135,16 +169,36 @@ static bool are_children(const node *a, const node *b)
     return b && a->level == b->level && a->index % 2 == 0 && b->index == a->index + 1;
 }
 
-bool mill__partial_tree_add(mill__partial_tree *tree, size_t leaf, double *numbers)
+static node *take_node(mill__partial_tree *tree)
 {
-    node *added = malloc(sizeof *added), **at = &tree->nodes;
-    if (!added) {
-        free(numbers);
-        return false;
+    node *n = tree->spare;
+    if (n) {
+        tree->spare = n->next;
+        return n;
     }
-    while (*at && first_leaf(*at) < leaf)
+    n = malloc(sizeof *n);
+    double *numbers = malloc(mill__partial_length(tree->features, tree->covariance) * sizeof *numbers);
+    if (!n || !numbers) {
+        free(n);
+        free(numbers);
+        return NULL;
+    }
+    n->numbers = numbers;
+    return n;
+}
+
+static bool add_node(mill__partial_tree *tree, int level, size_t index, const double *numbers)
+{
+    node *added = take_node(tree), **at = &tree->nodes;
+    if (!added)
+        return false;
+    size_t nbytes = mill__partial_length(tree->features, tree->covariance) * sizeof *numbers;
+    memcpy(added->numbers, numbers, nbytes);
+    while (*at && first_leaf(*at) < index << level)
         at = &(*at)->next;
-    *added = (node){.next = *at, .index = leaf, .numbers = numbers};
+    added->next = *at;
+    added->index = index;
+    added->level = level;
     *at = added;
     for (bool merged = true; merged;) {
         merged = false;
@@ -157,6 +211,41 @@ bool mill__partial_tree_add(mill__partial_tree *tree, size_t leaf, double *numbe
             }
     }
     return true;
+}
+
+/* 2^level leaves become the first of them. */
+static void merge_leaves(const mill__partial_tree *tree, double *leaves, size_t step, int level)
+{
+    if (!level)
+        return;
+    double *right = leaves + (step << (level - 1));
+    merge_leaves(tree, leaves, step, level - 1);
+    merge_leaves(tree, right, step, level - 1);
+    merge_numbers(tree, leaves, right);
+}
+
+bool mill__partial_tree_add(mill__partial_tree *tree, size_t first, double *leaves, size_t n)
+{
+    const size_t step = mill__partial_length(tree->features, tree->covariance);
+    bool fits = true;
+    for (size_t taken; n && fits; n -= taken, first += taken, leaves += taken * step) {
+        int level = 0;
+        while ((first >> level) % 2 == 0 && (size_t)2 << level <= n)
+            level++;
+        taken = (size_t)1 << level;
+        merge_leaves(tree, leaves, step, level);
+        fits = add_node(tree, level, first >> level, leaves);
+    }
+    return fits;
+}
+
+static void free_nodes(node *n)
+{
+    for (node *next; n; n = next) {
+        next = n->next;
+        free(n->numbers);
+        free(n);
+    }
 }
 
 double *mill__partial_tree_end(mill__partial_tree *tree)
@@ -172,15 +261,14 @@ double *mill__partial_tree_end(mill__partial_tree *tree)
     double *numbers = tree->nodes->numbers;
     free(tree->nodes);
     tree->nodes = NULL;
+    free_nodes(tree->spare);
+    tree->spare = NULL;
     return numbers;
 }
 
 void mill__partial_tree_free(mill__partial_tree *tree)
 {
-    for (node *n = tree->nodes, *next; n; n = next) {
-        next = n->next;
-        free(n->numbers);
-        free(n);
-    }
-    tree->nodes = NULL;
+    free_nodes(tree->nodes);
+    free_nodes(tree->spare);
+    tree->nodes = tree->spare = NULL;
 }

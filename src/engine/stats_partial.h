@@ -4,8 +4,7 @@
 #ifndef MILL_ENGINE_STATS_PARTIAL_H
 #define MILL_ENGINE_STATS_PARTIAL_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "kernel/kernel.h"
 
 /* All numbers of a partial result lie in one array of doubles (counts are exact up to 2^53); zeros are the
  * empty one. Each list has one place for each feature. */
@@ -33,11 +32,14 @@ void mill__partial_merge(mill__partial *a, const mill__partial *b, size_t featur
 typedef struct mill__partial_tree {
     size_t features;
     bool covariance;
-    struct mill__partial_node *nodes; /* by place */
+    const struct mill__moments *moments;
+    struct mill__partial_node *nodes, *spare; /* by place; to be used again */
 } mill__partial_tree;
 
-/* Takes over numbers (malloc'd). */
-bool mill__partial_tree_add(mill__partial_tree *tree, size_t leaf, double *numbers);
+mill__partial_tree mill__partial_tree_of(size_t features, bool covariance, const mill__kernels *kernels);
+/* So many leaves, from number first on, that lie one behind the other. They are merged where they are as far
+ * as the tree goes, and what is left is copied. False without memory. */
+bool mill__partial_tree_add(mill__partial_tree *tree, size_t first, double *leaves, size_t n);
 /* All leaves from 0 on are there: the whole, malloc'd; the tree is empty then. NULL if it had none. */
 double *mill__partial_tree_end(mill__partial_tree *tree);
 void mill__partial_tree_free(mill__partial_tree *tree);

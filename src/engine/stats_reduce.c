@@ -1,358 +1,291 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows are gone through in blocks of doubles that stay in the cache: once for sums, which give the means, and
- * once for the squares of the differences from them. */
+/* Values are gone through once for sums of their differences from a shift, the mean of their first quarter;
+ * the sums tell how far it is from the mean. A mean of a quarter is within sqrt(3) deviations of the whole's,
+ * however they are ordered, so that little cancels. Where something is not finite, they are gone through once
+ * for the means and once for the squares. */
 #include "engine/stats_reduce.h"
 #include "base/error.h"
-#include "base/memory.h"
-#include "kernel/convert.h"
-#include "kernel/moments.h"
+#include "engine/stats_unit.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
-    BLOCK = 4096, /* elements, or as many as a sample has features */
-    LANES = 8,    /* few features: so many sums run side by side */
     MOST_FEATURES = 1 << 20,
     MOST_COVARIANCE = 2048,  /* 16 MiB a partial result */
     UNIT_ELEMENTS = 1 << 18, /* of rows that are reduced together */
     UNIT_ROWS = 1024
 };
 
-typedef struct mill__tally_scratch {
-    struct mill__tally_scratch *next;
-    double *block, *vectors; /* a block each */
-    double *sums[4];         /* of each lane */
-    double *means;
-    mill__sketch sketch;
-} scratch;
+typedef mill__tally_unit unit;
 
-/* What is reduced, as planes of elements that lie on end: one for each channel of a chw image, else one in
- * which the features come round. */
-typedef struct view {
-    mill__tally *tally;
-    scratch *scratch;
-    const mill__moments *moments;
-    const mill_tensor *tensor;
-    const mill__row *rows;
-    size_t planes, features, lanes; /* features and lanes of a plane; lanes is a multiple of features */
-    size_t plane_length;            /* elements of one sample's */
-    const mill__partial *partial;   /* that is being made */
-    bool finite;                    /* all values are */
-} view;
-
-static size_t lanes_of(size_t features)
+/* a + b in two parts, without loss (Knuth's TwoSum). */
+static void put_sum(double a, double b, double *sum, double *rest)
 {
-    return features < LANES ? LANES / features * features : features;
+    double s = a + b, part = s - a;
+    *sum = s;
+    *rest = isfinite(s) ? (a - (s - part)) + (b - part) : 0.0;
 }
 
-static bool is_planar(const mill_type *type)
+/* ---- where all is finite ---- */
+
+static void clear_sums(unit *u)
 {
-    return type->layout == MILL_CHW && type->rank == 3;
+    size_t n = u->planes * u->lanes;
+    for (size_t i = 0; i < n; i++)
+        u->scratch->sums[0][i] = u->scratch->sums[1][i] = 0.0;
 }
 
-static view view_of(mill__tally *tally, const mill_tensor *tensor, const mill__row *rows)
+static void clear_extremes(unit *u, bool wide)
 {
-    const mill_type *type = &tensor->type;
-    view v = {.tally = tally, .tensor = tensor, .rows = rows, .finite = true};
-    size_t elements = (size_t)mill__type_nbytes(type) / mill_dtype_nbytes(type->dtype);
-    v.planes = is_planar(type) ? tally->features : 1;
-    v.features = tally->features / v.planes;
-    v.lanes = lanes_of(v.features);
-    v.plane_length = elements / v.planes;
-    v.moments = mill__moments_get(tally->kernels);
-    return v;
+    double *low = u->scratch->sums[2], *high = u->scratch->sums[3];
+    for (size_t i = 0; i < u->planes * u->lanes; i++)
+        if (wide) {
+            low[i] = INFINITY;
+            high[i] = -INFINITY;
+        } else {
+            ((float *)low)[i] = INFINITY;
+            ((float *)high)[i] = -INFINITY;
+        }
 }
 
-/* ---- going through ---- */
-
-typedef void on_block(view *v, const double *x, size_t n, size_t plane);
-
-static size_t block_length(const view *v)
+static void add_rows(unit *u, const void *x, size_t nrows, size_t width, double *sums)
 {
-    return v->lanes < BLOCK ? BLOCK / v->lanes * v->lanes : v->lanes;
+    if (u->wide)
+        u->moments->add_f64(x, nrows, width, sums);
+    else
+        u->moments->add_f32(x, nrows, width, sums);
 }
 
-static void each_block_of(view *v, size_t at, size_t n, size_t plane, on_block *take)
+static const void *behind(const unit *u, const void *x, size_t n)
 {
-    const mill_tensor *t = v->tensor;
-    const char *data = (const char *)t->data + at * mill_dtype_nbytes(t->type.dtype);
-    mill__convert *convert = mill__convert_get(v->tally->kernels);
-    for (size_t most = block_length(v), done = 0; done < n; done += most) {
-        size_t m = n - done < most ? n - done : most;
-        const char *from = data + done * mill_dtype_nbytes(t->type.dtype);
-        if (t->type.dtype != MILL_F64)
-            convert(v->scratch->block, MILL_F64, from, t->type.dtype, m);
-        take(v, t->type.dtype == MILL_F64 ? (const double *)(const void *)from : v->scratch->block, m, plane);
+    return (const char *)x + n * (u->wide ? sizeof(double) : sizeof(float));
+}
+
+static void add_block(unit *u, const void *x, size_t n, size_t plane)
+{
+    double *sums = u->scratch->sums[0] + plane * u->lanes;
+    size_t nrows = n / u->lanes, rest = n - nrows * u->lanes;
+    add_rows(u, x, nrows, u->lanes, sums);
+    add_rows(u, behind(u, x, nrows * u->lanes), rest / u->features, u->features, sums);
+}
+
+static void find_shift(unit *u)
+{
+    size_t nrows = u->good < 4 ? u->good : u->good / 4, vectors = u->plane_length / u->features;
+    double *means = u->partial->mean;
+    vectors = u->good < 4 ? (vectors + 3) / 4 : vectors;
+    clear_sums(u);
+    mill__unit_blocks(u, u->wide, nrows, vectors * u->features, add_block);
+    for (size_t k = 0; k < u->tally->features; k++)
+        means[k] = mill__unit_sum(u, u->scratch->sums[0], k) / (double)(nrows * vectors);
+    mill__unit_set_shift(u, means);
+}
+
+static void shift_rows(unit *u, const void *x, size_t nrows, size_t width, size_t plane, void *kept)
+{
+    const mill__tally_scratch *s = u->scratch;
+    size_t at = plane * u->lanes;
+    if (u->wide)
+        u->moments->shifted_f64(x, nrows, width, s->shift + at, s->sums[0] + at, s->sums[1] + at,
+                                s->sums[2] + at, s->sums[3] + at, kept);
+    else
+        u->moments->shifted_f32(x, nrows, width, s->shift + at, s->sums[0] + at, s->sums[1] + at,
+                                (float *)s->sums[2] + at, (float *)s->sums[3] + at, kept);
+}
+
+static void shift_vectors(unit *u, const void *x, size_t n, size_t plane, void *kept)
+{
+    size_t nrows = n / u->lanes, most = nrows * u->lanes, rest = n - most;
+    shift_rows(u, x, nrows, u->lanes, plane, kept);
+    if (rest)
+        shift_rows(u, behind(u, x, most), rest / u->features, u->features, plane,
+                   kept ? (void *)(uintptr_t)behind(u, kept, most) : NULL);
+}
+
+static void shift_block(unit *u, const void *x, size_t n, size_t plane)
+{
+    if (!u->tally->covariance) {
+        shift_vectors(u, x, n, plane, NULL);
+        return;
+    }
+    for (size_t left = n / u->features, m; left; left -= m, x = behind(u, x, m * u->features)) {
+        void *room = mill__products_room(u, &m);
+        m = left < m ? left : m;
+        shift_vectors(u, x, m * u->features, plane, room);
+        mill__products_put(u, m, left > m ? behind(u, x, m * u->features) : NULL);
     }
 }
 
-static void each_block(view *v, on_block *take)
+typedef enum outcome { DONE, NOT_FINITE, TOO_WIDE } outcome;
+
+/* Sums of each feature, instead of each lane, to scratch->sums. */
+static outcome fold(unit *u)
 {
-    size_t n = (size_t)v->tensor->n;
-    for (size_t i = 0, end; i < n; i = end) {
-        for (end = i; end < n && !v->rows[end].status && (v->planes == 1 || end == i); end++)
-            continue;
-        for (size_t p = 0; p < v->planes && end > i; p++)
-            each_block_of(v, (i * v->planes + p) * v->plane_length, (end - i) * v->plane_length, p, take);
-        if (end == i)
-            end++; /* a bad one */
+    mill__tally_scratch *s = u->scratch;
+    const mill__partial *p = u->partial;
+    bool fits = true;
+    for (size_t k = 0; k < u->tally->features; k++) {
+        s->sums[0][k] = mill__unit_sum(u, s->sums[0], k);
+        s->sums[1][k] = mill__unit_sum(u, s->sums[1], k);
+        if (!isfinite(s->sums[0][k]))
+            return NOT_FINITE;
+        p->low[k] = mill__unit_extreme(u, u->wide, s->sums[2], k, true);
+        p->high[k] = mill__unit_extreme(u, u->wide, s->sums[3], k, false);
+        fits = fits && (u->wide || mill__products_fit(u, k, p->low[k], p->high[k]));
     }
+    return fits || !u->tally->covariance ? DONE : TOO_WIDE;
 }
 
-/* ---- sums ---- */
+static outcome find_shifted(unit *u)
+{
+    const mill__partial *p = u->partial;
+    const double *sums = u->scratch->sums[0], *squares = u->scratch->sums[1];
+    double n = (double)(u->good * (u->plane_length / u->features));
+    find_shift(u);
+    clear_sums(u);
+    clear_extremes(u, u->wide);
+    mill__unit_all_blocks(u, u->wide, shift_block);
+    outcome is = fold(u);
+    for (size_t k = 0; k < u->tally->features && is == DONE; k++) {
+        double step = sums[k] / n;
+        p->n[k] = n;
+        p->m2[k] = fmax(squares[k] - sums[k] * step, 0.0);
+        put_sum(p->mean[k], step, &p->mean[k], &p->rest[k]);
+    }
+    if (is == DONE && u->tally->covariance) {
+        *p->vectors = n;
+        memcpy(p->centre, p->mean, u->features * sizeof *p->mean);
+        memcpy(p->centre_rest, p->rest, u->features * sizeof *p->rest);
+        mill__products_end(u, sums, (size_t)n);
+    }
+    return is;
+}
 
-static void sum_block(view *v, const double *x, size_t n, size_t plane)
+/* ---- where it is not ---- */
+
+static void sum_block(unit *u, const void *x, size_t n, size_t plane)
 {
     double *s[4];
     for (int i = 0; i < 4; i++)
-        s[i] = v->scratch->sums[i] + plane * v->lanes;
-    size_t nrows = n / v->lanes, rest = n - nrows * v->lanes;
-    v->moments->sum(x, nrows, v->lanes, s[0], s[1], s[2], s[3]);
+        s[i] = u->scratch->sums[i] + plane * u->lanes;
+    size_t nrows = n / u->lanes, rest = n - nrows * u->lanes;
+    const double *last = (const double *)x + nrows * u->lanes;
+    u->moments->sum(x, nrows, u->lanes, s[0], s[1], s[2], s[3]);
     if (rest)
-        v->moments->sum(x + nrows * v->lanes, rest / v->features, v->features, s[0], s[1], s[2], s[3]);
+        u->moments->sum(last, rest / u->features, u->features, s[0], s[1], s[2], s[3]);
 }
 
-static void deviate_block(view *v, const double *x, size_t n, size_t plane)
+static void deviate_block(unit *u, const void *x, size_t n, size_t plane)
 {
-    double *deviation = v->scratch->sums[0] + plane * v->lanes;
-    double *square = v->scratch->sums[1] + plane * v->lanes;
-    const double *mean = v->scratch->means + plane * v->lanes;
-    size_t nrows = n / v->lanes, rest = n - nrows * v->lanes;
-    v->moments->deviate(x, nrows, v->lanes, mean, deviation, square);
+    double *deviation = u->scratch->sums[0] + plane * u->lanes;
+    double *square = u->scratch->sums[1] + plane * u->lanes;
+    const double *mean = u->scratch->shift + plane * u->lanes;
+    size_t nrows = n / u->lanes, rest = n - nrows * u->lanes;
+    const double *last = (const double *)x + nrows * u->lanes;
+    u->moments->deviate(x, nrows, u->lanes, mean, deviation, square);
     if (rest)
-        v->moments->deviate(x + nrows * v->lanes, rest / v->features, v->features, mean, deviation, square);
+        u->moments->deviate(last, rest / u->features, u->features, mean, deviation, square);
 }
 
-static void preset(view *v, bool extremes)
+static void find_means(unit *u)
 {
-    for (size_t i = 0; i < v->planes * v->lanes; i++) {
-        v->scratch->sums[0][i] = v->scratch->sums[1][i] = 0.0;
-        if (!extremes)
-            continue;
-        v->scratch->sums[2][i] = INFINITY;
-        v->scratch->sums[3][i] = -INFINITY;
+    const mill__partial *p = u->partial;
+    const mill__tally_scratch *s = u->scratch;
+    clear_sums(u);
+    clear_extremes(u, true);
+    mill__unit_all_blocks(u, true, sum_block);
+    for (size_t k = 0; k < u->tally->features; k++) {
+        p->n[k] = mill__unit_sum(u, s->sums[1], k);
+        bool any = p->n[k] > 0;
+        p->mean[k] = any ? mill__unit_sum(u, s->sums[0], k) / p->n[k] : 0.0;
+        p->low[k] = any ? mill__unit_extreme(u, true, s->sums[2], k, true) : 0.0;
+        p->high[k] = any ? mill__unit_extreme(u, true, s->sums[3], k, false) : 0.0;
     }
-}
-
-/* What the lanes of feature k added up. */
-static double fold(const view *v, const double *sums, size_t k)
-{
-    double sum = 0.0;
-    const double *lane = sums + k / v->features * v->lanes + k % v->features;
-    for (size_t i = 0; i < v->lanes; i += v->features)
-        sum += lane[i];
-    return sum;
-}
-
-static double fold_extreme(const view *v, const double *sums, size_t k, bool low)
-{
-    const double *lane = sums + k / v->features * v->lanes + k % v->features;
-    double most = lane[0];
-    for (size_t i = v->features; i < v->lanes; i += v->features)
-        most = low ? fmin(most, lane[i]) : fmax(most, lane[i]);
-    return most;
-}
-
-static double good_rows(const view *v)
-{
-    double n = 0;
-    for (int64_t i = 0; i < v->tensor->n; i++)
-        n += !v->rows[i].status;
-    return n;
-}
-
-static void find_means(view *v, const mill__partial *p)
-{
-    size_t of_a_row = v->plane_length / v->features;
-    double values = good_rows(v) * (double)of_a_row;
-    preset(v, true);
-    each_block(v, sum_block);
-    for (size_t k = 0; k < v->tally->features; k++) {
-        p->n[k] = fold(v, v->scratch->sums[1], k);
-        v->finite &= p->n[k] == values;
-        if (p->n[k] == 0)
-            continue;
-        p->mean[k] = fold(v, v->scratch->sums[0], k) / p->n[k];
-        p->low[k] = fold_extreme(v, v->scratch->sums[2], k, true);
-        p->high[k] = fold_extreme(v, v->scratch->sums[3], k, false);
-    }
-    for (size_t i = 0; i < v->planes * v->lanes; i++)
-        v->scratch->means[i] = p->mean[i / v->lanes * v->features + i % v->lanes % v->features];
+    mill__unit_set_shift(u, p->mean);
 }
 
 /* The differences from a mean that was rounded do not add up to 0; what they do add up to mends both. */
-static void find_squares(view *v, const mill__partial *p)
+static void find_squares(unit *u)
 {
-    preset(v, false);
-    each_block(v, deviate_block);
-    for (size_t k = 0; k < v->tally->features; k++) {
+    const mill__partial *p = u->partial;
+    clear_sums(u);
+    mill__unit_all_blocks(u, true, deviate_block);
+    for (size_t k = 0; k < u->tally->features; k++) {
         if (p->n[k] == 0)
             continue;
-        double deviation = fold(v, v->scratch->sums[0], k), square = fold(v, v->scratch->sums[1], k);
-        p->m2[k] = fmax(square - deviation * (deviation / p->n[k]), 0.0);
-        double mean = p->mean[k], step = deviation / p->n[k]; /* far less than the mean, or it is 0 */
-        p->mean[k] += step;
-        p->rest[k] = isfinite(p->mean[k]) ? step - (p->mean[k] - mean) : 0.0;
+        double deviation = mill__unit_sum(u, u->scratch->sums[0], k), step = deviation / p->n[k];
+        p->m2[k] = fmax(mill__unit_sum(u, u->scratch->sums[1], k) - deviation * step, 0.0);
+        put_sum(p->mean[k], step, &p->mean[k], &p->rest[k]);
     }
 }
 
-/* ---- what is not finite; quantiles ---- */
-
-static void count_odd(view *v, const double *x, size_t n, size_t plane)
+static void count_odd(unit *u, const void *x, size_t n, size_t plane)
 {
-    const mill__partial *p = v->partial;
+    const mill__partial *p = u->partial;
+    const double *values = x;
     for (size_t i = 0; i < n; i++) {
-        size_t k = plane * v->features + i % v->features;
-        if (isnan(x[i]))
+        size_t k = plane * u->features + i % u->features;
+        if (isnan(values[i]))
             p->nan[k]++;
-        else if (isinf(x[i]))
-            (x[i] > 0 ? p->above : p->below)[k]++;
+        else if (isinf(values[i]))
+            (values[i] > 0 ? p->above : p->below)[k]++;
     }
-}
-
-static void sketch_block(view *v, const double *x, size_t n, size_t plane)
-{
-    bool fits = true;
-    for (size_t i = 0; i < n; i++)
-        if (isfinite(x[i]))
-            fits &= mill__sketch_add(&v->scratch->sketch, plane * v->features + i % v->features, x[i]);
-    if (fits)
-        return;
-    pthread_mutex_lock(&v->tally->lock);
-    v->tally->no_memory = true;
-    pthread_mutex_unlock(&v->tally->lock);
-}
-
-/* ---- covariance ---- */
-
-/* Those of n vectors that are finite wholly, to v->scratch->vectors; how many. */
-static size_t take_vectors(view *v, const double *x, size_t n)
-{
-    double *to = v->scratch->vectors;
-    size_t width = v->features, taken = 0;
-    if (v->finite) {
-        memcpy(to, x, n * width * sizeof *x);
-        return n;
-    }
-    for (size_t i = 0; i < n; i++, x += width) {
-        bool whole = true;
-        for (size_t k = 0; k < width; k++)
-            whole &= isfinite(x[k]) != 0;
-        if (whole)
-            memcpy(to + taken++ * width, x, width * sizeof *x);
-    }
-    return taken;
-}
-
-static void centre_block(view *v, const double *x, size_t n, size_t plane)
-{
-    (void)plane;
-    size_t taken = take_vectors(v, x, n / v->features);
-    v->scratch->sums[1][0] += (double)taken;
-    v->moments->sum(v->scratch->vectors, taken, v->features, v->scratch->sums[0], v->scratch->means,
-                    v->scratch->sums[2], v->scratch->sums[3]);
-}
-
-static void products_block(view *v, const double *x, size_t n, size_t plane)
-{
-    (void)plane;
-    size_t taken = take_vectors(v, x, n / v->features);
-    v->moments->centre(v->scratch->vectors, taken, v->features, v->scratch->means);
-    v->moments->products(v->scratch->vectors, taken, v->features, v->partial->products);
-}
-
-static void find_products(view *v, const mill__partial *p)
-{
-    size_t width = v->features;
-    if (v->finite) {
-        *p->vectors = p->n[0];
-        memcpy(p->centre, p->mean, width * sizeof *p->mean);
-        memcpy(p->centre_rest, p->rest, width * sizeof *p->rest);
-    } else {
-        preset(v, true);
-        each_block(v, centre_block);
-        *p->vectors = v->scratch->sums[1][0];
-        for (size_t k = 0; k<width && * p->vectors> 0; k++)
-            p->centre[k] = v->scratch->sums[0][k] / *p->vectors;
-    }
-    memcpy(v->scratch->means, p->centre, width * sizeof *p->centre);
-    each_block(v, products_block);
-}
-
-/* ---- scratch ---- */
-
-static void free_scratch(scratch *s)
-{
-    mill__free(s->block);
-    mill__sketch_free(&s->sketch);
-    free(s);
-}
-
-static scratch *make_scratch(const mill__tally *tally, size_t planes, size_t lanes)
-{
-    size_t block = lanes < BLOCK ? BLOCK : lanes, all = planes * lanes;
-    scratch *s = calloc(1, sizeof *s);
-    double *numbers = mill__alloc((2 * block + 5 * all) * sizeof *numbers);
-    if (s)
-        s->block = numbers;
-    if (!s || !numbers || (tally->quantiles && !mill__sketch_open(&s->sketch, tally->features))) {
-        if (s)
-            free_scratch(s);
-        else
-            mill__free(numbers);
-        return NULL;
-    }
-    s->vectors = numbers + block;
-    for (int i = 0; i < 4; i++)
-        s->sums[i] = numbers + 2 * block + (size_t)i * all;
-    s->means = numbers + 2 * block + 4 * all;
-    return s;
-}
-
-static scratch *take_scratch(view *v)
-{
-    mill__tally *tally = v->tally;
-    pthread_mutex_lock(&tally->lock);
-    scratch *s = tally->scratch;
-    if (s)
-        tally->scratch = s->next;
-    pthread_mutex_unlock(&tally->lock);
-    return s ? s : make_scratch(tally, v->planes, v->lanes);
-}
-
-static void give_scratch(mill__tally *tally, scratch *s)
-{
-    pthread_mutex_lock(&tally->lock);
-    if (s) {
-        s->next = tally->scratch;
-        tally->scratch = s;
-    } else {
-        tally->no_memory = true;
-    }
-    pthread_mutex_unlock(&tally->lock);
 }
 
 /* ---- the whole ---- */
+
+static void sketch_block(unit *u, const void *x, size_t n, size_t plane)
+{
+    const double *values = x;
+    bool fits = true;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(values[i]))
+            fits &= mill__sketch_add(&u->scratch->sketch, plane * u->features + i % u->features, values[i]);
+    if (fits)
+        return;
+    pthread_mutex_lock(&u->tally->lock);
+    u->tally->no_memory = true;
+    pthread_mutex_unlock(&u->tally->lock);
+}
+
+static void find_moments(unit *u)
+{
+    outcome is = find_shifted(u);
+    if (is == TOO_WIDE) {
+        const mill__partial *p = u->partial;
+        memset(p->products, 0, u->features * (u->features + 1) / 2 * sizeof *p->products);
+        u->filled = 0;
+        u->wide = true;
+        is = find_shifted(u);
+    }
+    if (is != NOT_FINITE)
+        return;
+    find_means(u);
+    find_squares(u);
+    mill__unit_all_blocks(u, true, count_odd);
+    if (u->tally->covariance)
+        mill__products_find(u);
+}
 
 static void reduce(void *self, const mill_tensor *tensor, const mill__row *rows, void *partial)
 {
     mill__tally *tally = self;
     mill__partial p = mill__partial_of(partial, tally->features, tally->covariance);
-    view v = view_of(tally, tensor, rows);
-    v.partial = &p;
-    v.scratch = take_scratch(&v);
-    if (v.scratch) {
-        find_means(&v, &p);
-        find_squares(&v, &p);
-        if (!v.finite)
-            each_block(&v, count_odd);
+    unit u = mill__unit_of(tally, tensor, rows);
+    u.partial = &p;
+    if (!u.good || !u.plane_length)
+        return;
+    if (mill__unit_take_scratch(&u)) {
+        find_moments(&u);
         if (tally->quantiles)
-            each_block(&v, sketch_block);
-        if (tally->covariance)
-            find_products(&v, &p);
+            mill__unit_all_blocks(&u, true, sketch_block);
     }
-    give_scratch(tally, v.scratch);
+    mill__unit_give_scratch(&u);
+}
+
+static bool is_planar(const mill_type *type)
+{
+    return type->layout == MILL_CHW && type->rank == 3;
 }
 
 static mill_status count_features(const mill__plan *plan, size_t *features, mill_error *err)
@@ -398,11 +331,11 @@ mill_status mill__tally_open(mill__tally *tally, const mill__plan *plan, bool co
     if (status)
         return status;
     size_t elements = plan->fixed ? plan->row_nbytes / mill_dtype_nbytes(plan->output.dtype) : UNIT_ELEMENTS;
-    size_t unit = UNIT_ROWS;
-    while (unit > 1 && unit * elements > UNIT_ELEMENTS)
-        unit /= 2;
+    size_t rows = UNIT_ROWS;
+    while (rows > 1 && rows * elements > UNIT_ELEMENTS)
+        rows /= 2;
     tally->reduction =
-        (mill__reduction){.unit = unit,
+        (mill__reduction){.unit = rows,
                           .nbytes = mill__partial_length(tally->features, covariance) * sizeof(double),
                           .run = reduce,
                           .self = tally};
@@ -420,16 +353,16 @@ bool mill__tally_complete(mill__tally *tally)
 bool mill__tally_sketch(mill__tally *tally, mill__sketch *sketch)
 {
     bool fits = true;
-    for (const scratch *s = tally->scratch; s && fits; s = s->next)
+    for (const mill__tally_scratch *s = tally->scratch; s && fits; s = s->next)
         fits = mill__sketch_merge(sketch, &s->sketch);
     return fits;
 }
 
 void mill__tally_close(mill__tally *tally)
 {
-    for (scratch *s = tally->scratch, *next; s; s = next) {
+    for (mill__tally_scratch *s = tally->scratch, *next; s; s = next) {
         next = s->next;
-        free_scratch(s);
+        mill__tally_free_scratch(s);
     }
     pthread_mutex_destroy(&tally->lock);
     tally->scratch = NULL;

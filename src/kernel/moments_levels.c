@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sums for statistics, compiled once a level (-DMILL__LEVEL): plain loops over columns that the compiler
- * vectorises. */
+ * vectorises. The template moments_type.h is taken twice: for floats and for doubles. */
 #if defined(__GNUC__) && !defined(__clang__)
 /* Else gcc keeps branches for the sake of the exception flags, which nobody reads. */
 #pragma GCC optimize("no-trapping-math")
@@ -10,6 +10,12 @@
 
 #define JOIN2(a, b) a##_##b
 #define JOIN(a, b)  JOIN2(a, b)
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
 
 static void sum_rows(const double *restrict x, size_t nrows, size_t width, double *restrict sum,
                      double *restrict finite, double *restrict low, double *restrict high)
@@ -44,31 +50,32 @@ static void centre(double *restrict x, size_t nrows, size_t width, const double 
             x[k] -= mean[k];
 }
 
-/* Eight rows of x at a time, so that an entry of the triangle is loaded and stored once for eight products.
- */
-static void products(const double *restrict x, size_t nrows, size_t width, double *restrict triangle)
+static void add_scaled(double *restrict to, const double *restrict from, double factor,
+                       const double *restrict x, size_t n)
 {
-    for (; nrows >= 8; nrows -= 8, x += 8 * width) {
-        double *to = triangle;
-        for (size_t i = 0; i < width; to += width - i, i++) {
-            const double a = x[i], b = x[width + i], c = x[2 * width + i], d = x[3 * width + i],
-                         e = x[4 * width + i], f = x[5 * width + i], g = x[6 * width + i],
-                         h = x[7 * width + i];
-            const double *row = x + i;
-            for (size_t k = 0; k < width - i; k++)
-                to[k] +=
-                    ((a * row[k] + b * row[width + k]) + (c * row[2 * width + k] + d * row[3 * width + k])) +
-                    ((e * row[4 * width + k] + f * row[5 * width + k]) +
-                     (g * row[6 * width + k] + h * row[7 * width + k]));
-        }
-    }
-    for (; nrows; nrows--, x += width) {
-        double *to = triangle;
-        for (size_t i = 0; i < width; to += width - i, i++)
-            for (size_t k = 0; k < width - i; k++)
-                to[k] += x[i] * x[i + k];
-    }
+    if (from)
+        for (size_t k = 0; k < n; k++)
+            to[k] += from[k] + factor * x[k];
+    else
+        for (size_t k = 0; k < n; k++)
+            to[k] += factor * x[k];
 }
 
-const mill__moments JOIN(mill__moments, MILL__LEVEL) = {
-    .sum = sum_rows, .deviate = deviate, .centre = centre, .products = products};
+#define REAL    float
+#define NAME(x) f32_##x
+#include "kernel/moments_type.h"
+#undef REAL
+#undef NAME
+
+#define REAL    double
+#define NAME(x) f64_##x
+#include "kernel/moments_type.h"
+
+const mill__moments JOIN(mill__moments, MILL__LEVEL) = {.add_f32 = f32_add,
+                                                        .add_f64 = f64_add,
+                                                        .shifted_f32 = f32_shifted,
+                                                        .shifted_f64 = f64_shifted,
+                                                        .add_scaled = add_scaled,
+                                                        .sum = sum_rows,
+                                                        .deviate = deviate,
+                                                        .centre = centre};

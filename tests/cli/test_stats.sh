@@ -14,6 +14,22 @@ for name, rows in ("a", 3000), ("b", 1), ("c", 1777), ("d", 1024):
     np.save(f"narrow-{name}.npy", x[:, [0, 3]].astype("f4"))
     np.save(f"word-{name}.npy", r.integers(0, 60000, size=(rows, 3, 4)).astype("u2"))
     np.save(f"scalar-{name}.npy", r.exponential(size=rows).astype("f4"))
+    # Many features, of which products are summed in float over short runs: all with a part of the first; far from 0;
+    # too large and too small for float products; constant; in order, so that the mean moves from unit to unit.
+    y = r.normal(size=(rows, 40)) + 2 * r.normal(size=(rows, 1))
+    y[:, 1] += 1e4
+    y[:, 2] = y[:, 2] * 1e-3 + 7
+    y[:, 4] = 3.25
+    y[:, 5] += np.arange(rows)
+    np.save(f"many-{name}.npy", y.astype("f4"))
+    np.save(f"bytes-{name}.npy", np.clip(y * 20 + 100, 0, 255).astype("u1"))
+    y[:, 6] *= 1e25
+    y[:, 7] *= 1e-25
+    np.save(f"scales-{name}.npy", y.astype("f4"))
+    y[:, 8] += 1e8
+    np.save(f"double-{name}.npy", y)
+    y[rows // 3 :: 500, 9] = np.nan
+    np.save(f"holes-{name}.npy", y.astype("f4"))
 odd = r.normal(size=(2500, 3))
 odd[5, 0], odd[6, 0], odd[7, 2], odd[2400, 2] = np.nan, np.inf, -np.inf, np.nan
 odd[:, 1] = np.nan
@@ -59,8 +75,34 @@ check word
 expect 0 "$MILL" stats 'scalar-*.npy' --quantiles --out scalar.json
 check scalar
 
+# Covariances of many features: the error, in products of deviations, against sums in long double. Products of floats
+# within a run of 256 are summed in float; docs/statistics.md says what that can cost.
+covariance() { # NAME TOLERANCE
+    expect 0 "$MILL" stats "$1-*.npy" --covariance --out "$1.json" -q
+    "$python" - "$@" <<'END' || fail "$1: the covariance is wrong"
+import glob, json, sys
+import numpy as np
+name, tolerance = sys.argv[1], float(sys.argv[2])
+x = np.concatenate([np.load(f) for f in sorted(glob.glob(name + "-*.npy"))]).astype(np.longdouble)
+s = json.load(open(name + ".json"))
+x = x[np.isfinite(x).all(1)]
+assert s["covariance_count"] == len(x)
+d = x - x.mean(0)
+exact = d.T @ d / (len(x) - 1)
+std = np.sqrt(np.diag(exact))
+error = np.abs(np.array(s["covariance"]) - exact) / np.outer(std, std).clip(1e-300)
+assert np.isfinite(error).all() and error.max() <= tolerance, error.max()
+print(f"{name}: largest error {error.max():.1e}")
+END
+}
+covariance many 1e-6
+covariance bytes 1e-5
+covariance scales 1e-12
+covariance double 1e-12
+covariance holes 1e-6
+
 # The same bytes for any number of threads, executor, way of reading, batch size (it follows from the budget), level.
-for name in wide word scalar; do
+for name in wide word scalar many holes; do
     more=--covariance
     for how in '--threads 1 --executor loop' '--threads 3' '--threads 8 --memory 22M' '--io threads --io-depth 1 --threads 2' \
         '--threads 2 --executor loop --memory 48M'; do

@@ -19,36 +19,57 @@ static uint64_t draw(void)
 
 /* ---- the tree ---- */
 
-static double *leaf_of(double value)
+enum { LEAF = 13 }; /* numbers of a partial result of one feature with covariance */
+
+static void put_leaf(double *numbers, double value)
 {
-    double *numbers = calloc(mill__partial_length(1, true), sizeof *numbers);
-    const mill__partial p = mill__partial_of(numbers, 1, true);
+    const mill__partial p = mill__partial_of(memset(numbers, 0, LEAF * sizeof *numbers), 1, true);
     *p.n = *p.vectors = 1;
     *p.mean = *p.low = *p.high = *p.centre = value;
-    return numbers;
+}
+
+/* Leaves first to first + n - 1 at once. */
+static bool add_leaves(mill__partial_tree *tree, size_t first, size_t n)
+{
+    double *leaves = malloc(n * LEAF * sizeof *leaves);
+    for (size_t i = 0; i < n; i++)
+        put_leaf(leaves + i * LEAF, 1e8 + sin((double)(first + i)));
+    bool fits = mill__partial_tree_add(tree, first, leaves, n);
+    free(leaves);
+    return fits;
+}
+
+/* In the order of their places, or in any order, each by itself or some neighbours at once. */
+static void add_all(mill__partial_tree *tree, size_t n, int round)
+{
+    enum { MOST = 77 };
+    size_t begins[MOST + 1], order[MOST], nruns = 0;
+    for (size_t i = 0; i < n; i += round % 2 ? 1 + draw() % 12 : 1)
+        begins[nruns++] = i;
+    begins[nruns] = n;
+    for (size_t i = 0; i < nruns; i++) {
+        size_t j = round ? draw() % (i + 1) : i;
+        order[i] = order[j];
+        order[j] = i;
+    }
+    for (size_t i = 0; i < nruns; i++)
+        ck_assert(add_leaves(tree, begins[order[i]], begins[order[i] + 1] - begins[order[i]]));
 }
 
 START_TEST(leaves_in_any_order_give_the_same_bits)
 {
-    enum { MOST = 77 };
-    for (size_t n = 1; n <= MOST; n++) {
+    ck_assert_uint_eq(mill__partial_length(1, true), LEAF);
+    for (size_t n = 1; n <= 77; n++) {
         double *first = NULL;
-        for (int round = 0; round < 5; round++) {
-            mill__partial_tree tree = {.features = 1, .covariance = true};
-            size_t order[MOST];
-            for (size_t i = 0; i < n; i++) {
-                size_t j = round ? draw() % (i + 1) : i;
-                order[i] = order[j];
-                order[j] = i;
-            }
-            for (size_t i = 0; i < n; i++)
-                ck_assert(mill__partial_tree_add(&tree, order[i], leaf_of(1e8 + sin((double)order[i]))));
+        for (int round = 0; round < 8; round++) {
+            mill__partial_tree tree = mill__partial_tree_of(1, true, mill__kernels_get(NULL));
+            add_all(&tree, n, round);
             double *all = mill__partial_tree_end(&tree);
             const mill__partial p = mill__partial_of(all, 1, true);
             ck_assert(*p.n == (double)n && *p.vectors == (double)n);
             ck_assert(fabs(*p.products - *p.m2) <= 1e-12 * *p.m2);
             if (first)
-                ck_assert_mem_eq(all, first, mill__partial_length(1, true) * sizeof *all);
+                ck_assert_mem_eq(all, first, LEAF * sizeof *all);
             if (first)
                 free(all);
             else
@@ -61,15 +82,14 @@ END_TEST
 
 START_TEST(an_empty_part_changes_nothing)
 {
-    double *a = leaf_of(3), *same = leaf_of(3), *empty = calloc(mill__partial_length(1, true), sizeof *empty);
+    double a[LEAF], same[LEAF], empty[LEAF] = {0};
+    put_leaf(a, 3);
+    put_leaf(same, 3);
     mill__partial to = mill__partial_of(a, 1, true), none = mill__partial_of(empty, 1, true);
     mill__partial_merge(&to, &none, 1);
-    ck_assert_mem_eq(a, same, mill__partial_length(1, true) * sizeof *a);
+    ck_assert_mem_eq(a, same, sizeof a);
     mill__partial_merge(&none, &to, 1);
-    ck_assert_mem_eq(empty, same, mill__partial_length(1, true) * sizeof *a);
-    free(a);
-    free(same);
-    free(empty);
+    ck_assert_mem_eq(empty, same, sizeof a);
 }
 END_TEST
 
