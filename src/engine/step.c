@@ -327,23 +327,21 @@ static void end_of_shard(mill__step *step)
 }
 
 /* One sample into the batch; false: nothing more in this step. */
-static bool walk_one(mill__engine *e, mill__step *step, mill__sample *sample)
+static bool walk_one(mill__engine *e, mill__step *step, mill__sample *sample, mill_error *err)
 {
     mill__shard *s = step->shard;
     mill__block *b = step->block;
     const mill__report report = {.issue = report_issue, .self = step};
     mill__window window = {.data = b->at, .nbytes = b->left, .offset = s->position, .last = b->last};
     size_t used = 0, need = 0;
-    mill_error err;
-    mill__error_clear(&err);
-    mill_status status = s->format->next(s->walker, &window, &report, sample, &used, &need, &err);
+    mill_status status = s->format->next(s->walker, &window, &report, sample, &used, &need, err);
     if (status == MILL_OK || status == MILL_AGAIN || status == MILL_END)
         pass(s, b, used);
     if (status == MILL_OK) {
         if (mill__batch_add(&step->slot->batch, sample, e->config.job.carry))
             return true;
-        mill__no_memory(&err, (size_t)sample->nbytes, "a sample");
-        give_up(step, &err);
+        mill__no_memory(err, (size_t)sample->nbytes, "a sample");
+        give_up(step, err);
     } else if (status == MILL_AGAIN && !b->last) {
         step->block_done = true;
         s->need = need;
@@ -351,9 +349,9 @@ static bool walk_one(mill__engine *e, mill__step *step, mill__sample *sample)
         end_of_shard(step);
     } else {
         if (status == MILL_AGAIN)
-            mill_fail(&err, MILL_INTERNAL, "internal",
+            mill_fail(err, MILL_INTERNAL, "internal",
                       "the walker wants more than the shard has; please report this");
-        give_up(step, &err);
+        give_up(step, err);
     }
     return false;
 }
@@ -367,9 +365,11 @@ static void walk(void *self, mill__unit *unit)
     int64_t begin = mill__trace_now(e->config.trace);
     if (step->block->joined || begin_block(e, step)) {
         mill__sample sample;
+        mill_error err;
         mill__batch *batch = &step->slot->batch;
+        mill__error_clear(&err); /* once: it is large, and whatever fails ends the walk */
         while (batch->n < e->places && (batch->n == 0 || batch->source_nbytes < e->batch_source_nbytes))
-            if (!walk_one(e, step, &sample))
+            if (!walk_one(e, step, &sample, &err))
                 break;
     }
     mill__trace_span(e->config.trace, "walk", begin, "\"shard\":%zu,\"samples\":%zu", step->shard->ordinal,
@@ -446,9 +446,24 @@ static void walk_end(void *self, mill__unit *unit)
 
 /* ---- transforming ---- */
 
-static size_t chunk_begin(const mill__step *step, int chunk)
+/* Of the rows of a step. Where rows are only reduced, chunks are units of them as far as may be. */
+static size_t chunk_begin(const mill__engine *e, const mill__step *step, int chunk)
 {
-    return step->count * (size_t)chunk / (size_t)step->unit.chunks;
+    const mill__reduction *reduction = e->config.job.reduction;
+    size_t at = step->first + step->count * (size_t)chunk / (size_t)step->unit.chunks;
+    if (reduction && !e->config.job.plan->nstages && chunk < step->unit.chunks)
+        at = at / reduction->unit * reduction->unit;
+    return at > step->first ? at - step->first : 0;
+}
+
+static void reduce_unit(const mill__engine *e, const mill__batch *batch, size_t u, const void *data,
+                        size_t nrows)
+{
+    const mill__reduction *reduction = e->config.job.reduction;
+    const mill_tensor tensor = {
+        .type = e->config.job.plan->output, .n = (int64_t)nrows, .data = (void *)(uintptr_t)data};
+    void *partial = memset(batch->partials + u * reduction->nbytes, 0, reduction->nbytes);
+    reduction->run(reduction->self, &tensor, &batch->rows[u * reduction->unit], partial);
 }
 
 /* So many rows of a unit are transformed; so many others will never come. The thread that makes it whole
@@ -461,41 +476,46 @@ static void rows_done(const mill__engine *e, mill__batch *batch, size_t u, uint6
     uint64_t now = atomic_fetch_add_explicit(&batch->done[u], add, memory_order_acq_rel) + add;
     if ((uint32_t)now < reduction->unit)
         return;
-    size_t first = u * reduction->unit;
-    const mill_tensor tensor = {.type = plan->output,
-                                .n = (int64_t)(reduction->unit - (now >> 32)),
-                                .data = batch->slab + first * plan->row_nbytes};
-    void *partial = memset(batch->partials + u * reduction->nbytes, 0, reduction->nbytes);
-    reduction->run(reduction->self, &tensor, &batch->rows[first], partial);
+    reduce_unit(e, batch, u, batch->slab + u * reduction->unit * plan->row_nbytes,
+                reduction->unit - (now >> 32));
 }
 
-/* Rows that are reduced one by one were already (worker.c). */
-static void reduce(const mill__engine *e, const mill__step *step, size_t begin, size_t end, bool first)
+/* Transform rows and reduce what they make whole. A unit that comes out as it lies in the block is reduced
+ * there: it is never copied into the batch. */
+static void reduced_rows(const mill__engine *e, const mill__step *step, mill__worker *worker, size_t begin,
+                         size_t end, bool first)
 {
-    const mill__reduction *reduction = e->config.job.reduction;
-    if (!reduction || reduction->unit == 1)
-        return;
     mill__batch *batch = &step->slot->batch;
-    for (size_t unit = reduction->unit, at = begin; at < end;) {
-        size_t behind = (at / unit + 1) * unit, to = behind < end ? behind : end;
-        rows_done(e, batch, at / unit, to - at, 0);
-        at = to;
+    const size_t unit = e->config.job.reduction->unit;
+    for (size_t to; begin < end; begin = to) {
+        size_t behind = (begin / unit + 1) * unit;
+        to = behind < end ? behind : end;
+        const void *data = to - begin == unit ? mill__worker_lying(worker, batch, begin, to) : NULL;
+        if (data) {
+            reduce_unit(e, batch, begin / unit, data, unit);
+            continue;
+        }
+        mill__worker_rows(worker, batch, begin, to);
+        rows_done(e, batch, begin / unit, to - begin, 0);
     }
     if (first && step->missing)
-        rows_done(e, batch, batch->n / reduction->unit, 0, step->missing);
+        rows_done(e, batch, batch->n / unit, 0, step->missing);
 }
 
 static void chunk(void *self, mill__unit *unit, int chunk, int worker)
 {
     mill__engine *e = self;
     const mill__step *step = (const mill__step *)unit;
-    size_t begin = chunk_begin(step, chunk), end = chunk_begin(step, chunk + 1);
+    size_t begin = chunk_begin(e, step, chunk), end = chunk_begin(e, step, chunk + 1);
     bool closes = chunk == 0 && step->missing;
     if ((begin == end && !closes) || atomic_load_explicit(&e->stop, memory_order_relaxed))
         return;
     int64_t traced = mill__trace_now(e->config.trace), start = mill__now_ns();
-    mill__worker_rows(&e->workers[worker], &step->slot->batch, step->first + begin, step->first + end);
-    reduce(e, step, step->first + begin, step->first + end, chunk == 0);
+    mill__worker *hands = &e->workers[worker];
+    if (e->config.job.reduction && e->config.job.reduction->unit > 1)
+        reduced_rows(e, step, hands, step->first + begin, step->first + end, chunk == 0);
+    else /* what is reduced row by row is so there */
+        mill__worker_rows(hands, &step->slot->batch, step->first + begin, step->first + end);
     atomic_fetch_add_explicit(&e->busy_ns, mill__now_ns() - start, memory_order_relaxed);
     mill__trace_span(e->config.trace, "transform", traced, "\"shard\":%zu,\"first\":%lld,\"samples\":%zu",
                      step->shard->ordinal,
@@ -507,7 +527,7 @@ static void chunk_end(void *self, mill__unit *unit, int chunk)
     mill__engine *e = self;
     mill__step *step = (mill__step *)unit;
     mill__slot *slot = step->slot;
-    slot->batch.pending -= chunk_begin(step, chunk + 1) - chunk_begin(step, chunk);
+    slot->batch.pending -= chunk_begin(e, step, chunk + 1) - chunk_begin(e, step, chunk);
     if (chunk == 0)
         slot->batch.pending -= step->missing > 0;
     if (--step->left == 0) {

@@ -42,6 +42,10 @@ bool mill__worker_is_bound(const mill__job *job);
 /* Transform rows [begin, end) of batch, shard number shard. A bad sample gets status and error, its tensor
  * zeros. */
 void mill__worker_rows(mill__worker *worker, mill__batch *batch, size_t begin, size_t end);
+/* Their data, if nothing is to be done to them and they lie one behind the other; else NULL. Valid while they
+ * are being transformed. */
+const void *mill__worker_lying(const mill__worker *worker, const mill__batch *batch, size_t begin,
+                               size_t end);
 
 /* The same for n rows; their numbers, in any order, are in rows. */
 void mill__worker_list(mill__worker *worker, mill__batch *batch, const uint32_t *rows, size_t n);
