@@ -35,7 +35,7 @@ WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototype
 HOUSE  := -std=gnu17 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -MMD -MP
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 INC    := -Iinclude -Isrc
-LIBS   := -ljpeg -luring -lxxhash -ljansson -lz -lopenblas -lm -lpthread
+LIBS   := -ljpeg -luring -lxxhash -ljansson -lz -ldl -lm -lpthread
 ALL_CFLAGS = $(HOUSE) $(WARN) $(SANFLAGS) $(CFLAGS) $(CPPFLAGS)
 
 ARCH := $(shell $(CC) -dumpmachine 2>/dev/null)

@@ -153,10 +153,10 @@ static mill_status mix_zca(mill_model *m, mill_error *err)
     if (!mixed)
         return mill__no_memory(err, n * n * sizeof *mixed, "the model");
     scale_rows(&m->view, m->matrix, -0.25);
-    mill__eigen_gram(m->matrix, n, n, mixed);
+    mill_status status = mill__eigen_gram(m->matrix, n, n, mixed, err);
     free(m->matrix);
     m->view.matrix = m->matrix = mixed;
-    return MILL_OK;
+    return status;
 }
 
 static mill_status fill_matrix(mill_model *m, mill_error *err)

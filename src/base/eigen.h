@@ -12,6 +12,6 @@
 mill_status mill__eigen_symmetric(double *matrix, size_t n, double *values, mill_error *err);
 
 /* The sum over rows r (k of them, n numbers each) of the outer products r' r: n x n, symmetric. */
-void mill__eigen_gram(const double *rows, size_t k, size_t n, double *gram);
+mill_status mill__eigen_gram(const double *rows, size_t k, size_t n, double *gram, mill_error *err);
 
 #endif

@@ -52,10 +52,11 @@ for flavour in pthread openmp serial; do
         echo "skip: OpenBLAS of flavour $flavour is not installed"
         continue
     fi
-    if ! LD_LIBRARY_PATH=$folder ldd "$MILL" | grep -qF "=> $folder/libopenblas"; then
-        echo "skip: the command does not take its OpenBLAS from $folder"
-        continue
-    fi
+    # OpenBLAS is loaded when a model is fitted, and not before: a job that only loads data gets none of its threads.
+    LD_LIBRARY_PATH=$folder LD_DEBUG=libs "$MILL" fit pca x-a.npy --out loaded.json -q 2>said
+    grep -qF "calling init: $folder/libopenblas" said || fail "fit does not take its OpenBLAS from $folder"
+    LD_LIBRARY_PATH=$folder LD_DEBUG=libs "$MILL" run x-a.npy --pipe 'scale 2' --as null -q 2>said
+    grep -q 'calling init: .*blas' said && fail 'a run loads a BLAS'
     tried="$tried $flavour"
     for threads in 1 3; do
         export OPENBLAS_NUM_THREADS=$threads OMP_NUM_THREADS=$threads
