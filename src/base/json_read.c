@@ -47,8 +47,8 @@ mill_status mill__json_load(const char *path, mill__buffer *text, mill_error *er
     else
         more = -1;
     if (!status && (more < 0 || !mill__json_ended(&walk)))
-        status = mill_fail(err, MILL_BAD_DATA, "json", "\"%s\" is not one JSON object: see near byte %zu", path,
-                           begun ? (size_t)(walk.at - (char *)text->data) : 0);
+        status = mill_fail(err, MILL_BAD_DATA, "json", "\"%s\" is not one JSON object: see near byte %zu",
+                           path, begun ? (size_t)(walk.at - (char *)text->data) : 0);
     if (status)
         mill__buffer_free(text);
     return status;

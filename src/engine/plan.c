@@ -188,8 +188,9 @@ static void name_the_place(mill_error *err, int index, const char *name)
 static bool takes_many(const mill__plan *plan, const mill__segment *segment)
 {
     const mill__stage *stage = &plan->stages[segment->first];
-    return !segment->image && stage->ops->run && is_fixed(&stage->in) && is_fixed(&stage->out) &&
-           stage->ops->flags & (MILL_POINTWISE | MILL_BATCHED) && !(stage->ops->flags & MILL_RANDOM);
+    return !segment->image && stage->ops && stage->ops->run && is_fixed(&stage->in) &&
+           is_fixed(&stage->out) && stage->ops->flags & (MILL_POINTWISE | MILL_BATCHED) &&
+           !(stage->ops->flags & MILL_RANDOM);
 }
 
 bool mill__stage_in_place(const mill__stage *stage)

@@ -48,6 +48,7 @@ const void *mill__worker_lying(const mill__worker *worker, const mill__batch *ba
                                size_t end);
 
 /* The same for n rows; their numbers, in any order, are in rows. */
-void mill__worker_list(mill__worker *worker, mill__batch *batch, const uint32_t *rows, size_t n);
+void mill__worker_list(mill__worker *worker, mill__batch *batch, const uint32_t *rows, size_t n)
+    __attribute__((nonnull));
 
 #endif

@@ -9,7 +9,7 @@
 /* Whatever is made for a thread when it first works. */
 mill_status mill__worker_start(mill__worker *worker, mill_error *err);
 /* The next of the thread's scratch buffers, at least nbytes large; NULL beyond the limit. take says why. */
-void *mill__worker_scratch(void *worker, size_t nbytes);
+void *mill__worker_scratch(void *owner, size_t nbytes);
 void *mill__worker_take(mill__worker *worker, uint64_t nbytes, mill_error *err);
 /* Elements must be aligned for their type; rows of an odd file may not be. */
 mill_status mill__worker_align(mill__worker *worker, mill_tensor *tensor, size_t nbytes, mill_error *err);

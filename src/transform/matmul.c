@@ -88,7 +88,7 @@ static mill_status read_elements(FILE *file, const char *path, const mill__npy *
 {
     uint8_t bytes[1 << 15];
     size_t size = mill_dtype_nbytes(npy->type.dtype), n = map->depth * map->columns;
-    map->b = n > SIZE_MAX / sizeof *map->b ? NULL : malloc(n * sizeof *map->b);
+    map->b = !n || n > SIZE_MAX / sizeof *map->b ? NULL : malloc(n * sizeof *map->b);
     if (!map->b)
         return mill__no_memory(err, n * sizeof *map->b, "a matrix");
     for (size_t i = 0; i < n;) {
@@ -115,7 +115,7 @@ static mill_status read_matrix(const char *path, mill__map *map, mill_error *err
     FILE *file = fopen(path, "re");
     if (!file)
         return mill__fail_os(err, errno, "matmul: cannot open \"%.200s\"", path);
-    mill__npy npy;
+    mill__npy npy = {0};
     errno = 0;
     *map = (mill__map){0};
     mill_status status = read_header(file, path, &npy, err);
