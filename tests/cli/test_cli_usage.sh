@@ -28,7 +28,7 @@ wrong '--memory is "5x"' run in --memory 5x
 wrong '--memory is "-1"' run in --memory -1
 wrong '--memory is ""' inspect in --memory ''
 wrong '--as is "nyp"' run in --as nyp
-wrong 'npy|null|safetensors|tar' run in --as nyp
+wrong 'npy|npz|null|raw|safetensors|tar' run in --as nyp
 wrong '--json takes no value' inspect in --json=yes
 wrong '--seed is "1.5"' run in --seed 1.5
 wrong '--jpeg-quality is "101"' run in --jpeg-quality 101
@@ -36,7 +36,7 @@ wrong '--max-errors needs --on-error' run in --pipe sin --out o --max-errors 3
 wrong 'use --on-error fail' run in --pipe sin --out o --on-error skip --max-errors 0%
 wrong '--max-errors is "101%"' run in --pipe sin --out o --on-error skip --max-errors 101%
 wrong '--max-errors is "1.5"' run in --pipe sin --out o --on-error skip --max-errors 1.5
-wrong 'cifar|folder|idx|npy|raw|tar|tokens' inspect in --format tat
+wrong 'cifar|folder|idx|npy|npz|raw|tar|tokens' inspect in --format tat
 wrong 'contradict' inspect in -vq
 wrong 'did you mean "scale"' run in --pipe 'sin | scal 2' --out o
 wrong '         ^' run in --pipe 'sin | scal 2' --out o
