@@ -5,10 +5,11 @@
  *
  * With C the covariance (divisor n - 1), its eigenvalues l[0] >= l[1] >= ... >= 0 and eigenvectors v[c] of
  * length 1, a model is a mean and a matrix, y = matrix (x - mean):
- *   "pca"                     row c is v[c]                             y has the variances l
- *   "whiten", method "zca"    V' diag(1 / sqrt(l + regularisation)) V   y has covariance 1, and is as close
- * to x (row c of V is v[c])                      as such a y can be "whiten", method "pca"    row c is v[c] /
- * sqrt(l[c] + regularisation)   y has covariance 1 */
+ *
+ * - "pca": row c is v[c], and y has the variances l.
+ * - "whiten", method "zca": V' diag(1 / sqrt(l + regularisation)) V, row c of V being v[c]; y has covariance
+ * 1 and is as close to x as such a y can be.
+ * - "whiten", method "pca": row c is v[c] / sqrt(l[c] + regularisation), and y has covariance 1. */
 #ifndef SHARDMILL_FIT_H
 #define SHARDMILL_FIT_H
 
@@ -55,7 +56,9 @@ typedef struct mill_model_view {
     double regularisation;
     double samples;  /* vectors that count; fewer than features + 1 cannot tell all variances */
     double left_out; /* vectors with NaN or infinities, which do not */
-    size_t rank;     /* variances that are more than rounding: l[c] > features * 2^-52 * l[0] */
+    int precise;     /* the covariance was (MILL_COVARIANCE_PRECISE) */
+    size_t rank;     /* variances that are more than rounding: l[c] > l[0] features 2^-52, or, not precise,
+                        l[0] 2^-22 */
     size_t clipped;  /* variances that rounding had made negative and that are 0 now */
 } mill_model_view;
 MILL_API void mill_model_look(const mill_model *model, mill_model_view *view);

@@ -106,8 +106,8 @@ static mill_status judge_variances(mill_model *m, double *l, mill_error *err)
 {
     mill_model_view *v = &m->view;
     size_t n = v->features;
-    double least = (double)n * DBL_EPSILON * l[0];
-    if (l[n - 1] < -1e-8 * fmax(l[0], 0) || l[0] < 0)
+    double rounding = v->precise ? (double)n * DBL_EPSILON : 2 * FLT_EPSILON, least = rounding * l[0];
+    if (l[n - 1] < -fmax(1e-8, rounding) * fmax(l[0], 0) || l[0] < 0)
         return mill_fail(err, MILL_BAD_DATA, "statistics",
                          "this is no covariance: along one direction the variance would be %g", l[n - 1]);
     for (size_t c = n; c-- > 0;) {
@@ -129,9 +129,9 @@ static mill_status check_invertible(const mill_model_view *v, mill_error *err)
     return mill_fail(
         err, MILL_USAGE, "singular",
         "the covariance of %zu features has rank %zu, so %zu of their combinations are constant and "
-        "cannot be whitened: regularise (by %.1g, say), or keep at most %zu components by method pca",
-        v->features, v->rank, v->features - v->rank, 0.001 * v->total_variance / (double)v->features,
-        v->rank);
+        "cannot be whitened: regularise (by %.1g, say), or keep at most %zu components by method pca%s",
+        v->features, v->rank, v->features - v->rank, 0.001 * v->total_variance / (double)v->features, v->rank,
+        v->precise ? "" : "; a precise covariance may tell more of them (stats --covariance=precise)");
 }
 
 /* ---- the matrix ---- */
@@ -193,6 +193,7 @@ static bool copy_statistics(mill_model *m, const mill_statistics *s)
     m->view.mean = m->mean;
     m->view.matrix = m->matrix;
     m->view.variances = m->variances;
+    m->view.precise = s->precise;
     m->view.samples = *p.vectors;
     m->view.left_out = p.n[0] + p.nan[0] + p.above[0] + p.below[0] - *p.vectors;
     return true;

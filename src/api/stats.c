@@ -149,6 +149,7 @@ void mill_statistics_look(const mill_statistics *s, mill_statistics_view *view)
                                    .max = derived + 2 * s->features,
                                    .mean = derived + 3 * s->features,
                                    .covariance_count = s->covariance ? *p.vectors : 0,
+                                   .covariance_precise = covers && s->precise,
                                    .covariance = covers ? derived + 4 * s->features : NULL,
                                    .classes = s->classes.n,
                                    .labels = s->classes.labels,
@@ -203,6 +204,7 @@ mill_status mill_statistics_merge(mill_statistics *s, const mill_statistics *mor
     mill__partial a = mill__statistics_partial(s);
     const mill__partial b = mill__statistics_partial(more);
     mill__partial_merge(&a, &b, s->features);
+    s->precise &= more->precise;
     s->samples += more->samples;
     s->skipped += more->skipped;
     s->unlabelled += more->unlabelled;

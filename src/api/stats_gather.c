@@ -252,6 +252,7 @@ static mill_status open_result(gathering *g, mill_error *err)
     if (s) {
         s->pipeline = strdup(g->plan.text);
         s->dtype = g->plan.output.dtype;
+        s->precise = g->tally.wide;
         s->channels = g->plan.output.layout == MILL_HWC || g->plan.output.layout == MILL_CHW;
     }
     return s && s->pipeline ? MILL_OK : mill__no_memory(err, g->tally.reduction.nbytes, "statistics");

@@ -38,7 +38,9 @@ static int put_covariance(mill__buffer *out, const mill_statistics *s, const mil
         failed = (i && mill__buffer_append(out, ",", 1)) ||
                  mill__json_append_numbers(out, v->covariance + i * n, n);
     failed = failed || (v->covariance && mill__buffer_append(out, "]", 1));
-    return failed || mill__buffer_printf(out, ",\"covariance_count\":%.0f", *p.vectors) ||
+    return failed ||
+           mill__buffer_printf(out, ",\"covariance_products\":\"%s\"", s->precise ? "f64" : "f32") ||
+           mill__buffer_printf(out, ",\"covariance_count\":%.0f", *p.vectors) ||
            put_named(out, "covariance_mean", p.centre, n) ||
            put_named(out, "covariance_mean_rest", p.centre_rest, n) ||
            put_named(out, "products", p.products, n * (n + 1) / 2);
@@ -165,6 +167,7 @@ static bool read_moments(mill__json_piece object, mill_statistics *s)
     const mill__partial p = mill__statistics_partial(s);
     size_t n = s->features;
     int64_t vectors = 0;
+    mill__json_piece products;
     bool good = read_counts(object, "count", p.n, n) && read_counts(object, "nan", p.nan, n) &&
                 read_counts(object, "above", p.above, n) && read_counts(object, "below", p.below, n) &&
                 read_list(object, "mean", p.mean, n, 0) && read_list(object, "m2", p.m2, n, INFINITY) &&
@@ -177,6 +180,8 @@ static bool read_moments(mill__json_piece object, mill_statistics *s)
            read_list(object, "covariance_mean_rest", p.centre_rest, n, 0) &&
            read_list(object, "products", p.products, n * (n + 1) / 2, INFINITY);
     *p.vectors = (double)vectors;
+    s->precise =
+        !mill__json_member(object, "covariance_products", &products) || mill__json_is_text(products, "f64");
     return good;
 }
 

@@ -17,6 +17,7 @@ bool mill__classes_add(mill__classes *classes, int64_t label, int64_t count);
 struct mill_statistics {
     size_t features;
     bool channels, covariance, quantiles;
+    bool precise; /* the covariance: its products were summed in double */
     mill_dtype dtype;
     char *pipeline;
     int64_t samples, skipped, unlabelled;

@@ -233,7 +233,7 @@ static int fit_main(void *args)
     const fit_args *a = args;
     cli_gathering g;
     mill_statistics_options o = mill_statistics_options_default();
-    o.covariance = 1;
+    o.covariance = MILL_COVARIANCE_PRECISE;
     cli_gather_begin(&g, &a->gather, &a->engine);
     const cli_operands spec = {.n = a->operands.n - 1, .words = a->operands.words + 1};
     int code = check(a);

@@ -104,7 +104,8 @@ void mill__batch_reset(mill__batch *batch)
     for (size_t i = 0; i < batch->n; i++) {
         free(batch->rows[i].error);
         batch->rows[i].error = NULL;
-        mill__buffer_free(&batch->rows[i].blob);
+        if (batch->rows[i].blob.data)
+            mill__buffer_free(&batch->rows[i].blob);
     }
     mill__arena_reset(&batch->arena);
     batch->n = 0;

@@ -7,13 +7,15 @@
 #include "base/error.h"
 #include "engine/stats_unit.h"
 #include <math.h>
+#include <shardmill/stats.h>
 #include <string.h>
 
 enum {
     MOST_FEATURES = 1 << 20,
     MOST_COVARIANCE = 2048,  /* 16 MiB a partial result */
     UNIT_ELEMENTS = 1 << 18, /* of rows that are reduced together */
-    UNIT_ROWS = 1024
+    UNIT_ROWS = 1024,
+    FEW = 16 /* features of which products in double take no longer: there is room in a vector */
 };
 
 typedef mill__tally_unit unit;
@@ -320,23 +322,33 @@ static mill_status check(const mill__tally *tally, const mill_type *type, mill_e
     return MILL_OK;
 }
 
-mill_status mill__tally_open(mill__tally *tally, const mill__plan *plan, bool covariance, bool quantiles,
+static bool is_wide(const mill__tally *tally, mill_dtype dtype, bool fast)
+{
+    bool small_float = dtype == MILL_F32 || dtype == MILL_F16 || dtype == MILL_BF16;
+    if (tally->covariance)
+        return !fast || !small_float || tally->features < FEW;
+    return !small_float && mill_dtype_nbytes(dtype) > 2;
+}
+
+mill_status mill__tally_open(mill__tally *tally, const mill__plan *plan, int covariance, bool quantiles,
                              mill_error *err)
 {
-    *tally = (mill__tally){.covariance = covariance, .quantiles = quantiles, .kernels = plan->kernels};
+    *tally = (mill__tally){
+        .covariance = covariance != MILL_COVARIANCE_NONE, .quantiles = quantiles, .kernels = plan->kernels};
     pthread_mutex_init(&tally->lock, NULL);
     mill_status status = count_features(plan, &tally->features, err);
     if (!status)
         status = check(tally, &plan->output, err);
     if (status)
         return status;
+    tally->wide = is_wide(tally, plan->output.dtype, covariance == MILL_COVARIANCE_FAST);
     size_t elements = plan->fixed ? plan->row_nbytes / mill_dtype_nbytes(plan->output.dtype) : UNIT_ELEMENTS;
     size_t rows = UNIT_ROWS;
     while (rows > 1 && rows * elements > UNIT_ELEMENTS)
         rows /= 2;
     tally->reduction =
         (mill__reduction){.unit = rows,
-                          .nbytes = mill__partial_length(tally->features, covariance) * sizeof(double),
+                          .nbytes = mill__partial_length(tally->features, tally->covariance) * sizeof(double),
                           .run = reduce,
                           .self = tally};
     return MILL_OK;

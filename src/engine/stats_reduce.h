@@ -15,6 +15,7 @@ typedef struct mill__tally {
     mill__reduction reduction;
     size_t features;
     bool covariance, quantiles;
+    bool wide; /* values are taken as double, else as float, which holds them exactly */
     const struct mill__kernels *kernels;
     pthread_mutex_t lock;
     struct mill__tally_scratch *scratch; /* free ones; as many as threads ever ran at once */
@@ -22,7 +23,7 @@ typedef struct mill__tally {
 } mill__tally;
 
 /* For the output of plan, which must outlive the tally. */
-mill_status mill__tally_open(mill__tally *tally, const mill__plan *plan, bool covariance, bool quantiles,
+mill_status mill__tally_open(mill__tally *tally, const mill__plan *plan, int covariance, bool quantiles,
                              mill_error *err);
 bool mill__tally_complete(mill__tally *tally);                     /* false: memory was short */
 bool mill__tally_sketch(mill__tally *tally, mill__sketch *sketch); /* all that was counted, added to sketch */

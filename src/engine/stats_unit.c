@@ -7,8 +7,7 @@
 
 enum {
     BLOCK = 4096, /* elements that are converted together, or as many as there are lanes */
-    LANES = 64,   /* few features: about so many sums run side by side */
-    FEW = 16      /* features of which products in double take no longer: there is room in a vector */
+    LANES = 64    /* few features: about so many sums run side by side */
 };
 
 static size_t lanes_of(size_t features)
@@ -21,12 +20,6 @@ static size_t block_length(size_t lanes)
     return lanes < BLOCK ? BLOCK / lanes * lanes : lanes;
 }
 
-static bool is_wide(const mill__tally *tally, mill_dtype dtype)
-{
-    return (dtype != MILL_F32 && mill_dtype_nbytes(dtype) > 2) ||
-           (tally->covariance && tally->features < FEW);
-}
-
 mill__tally_unit mill__unit_of(mill__tally *tally, const mill_tensor *tensor, const mill__row *rows)
 {
     const mill_type *type = &tensor->type;
@@ -36,7 +29,7 @@ mill__tally_unit mill__unit_of(mill__tally *tally, const mill_tensor *tensor, co
     u.features = tally->features / u.planes;
     u.lanes = lanes_of(u.features);
     u.plane_length = elements / u.planes;
-    u.wide = is_wide(tally, type->dtype);
+    u.wide = tally->wide;
     u.moments = mill__moments_get(tally->kernels);
     u.gemm = mill__gemm_get(tally->kernels);
     for (int64_t i = 0; i < tensor->n; i++)

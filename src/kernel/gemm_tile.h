@@ -239,6 +239,6 @@ static void NAME(gram)(double *triangle, const REAL *x, size_t stride, size_t ro
         NAME(gram_columns)(work, x, stride, run, n);
         for (size_t i = 0; i < n; i += GRAM_ROWS)
             NAME(gram_strip)
-            (triangle, run, n, i, work, ahead ? (const char *)ahead + i * run * sizeof(REAL) : NULL);
+        (triangle, run, n, i, work, ahead ? (const char *)ahead + i * run * sizeof(REAL) : NULL);
     }
 }
