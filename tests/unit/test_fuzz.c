@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_fuzz.c: the fuzz targets on inputs of our own and mutations of them, the same in every run, so that a
  * plain `make check` has them without a fuzzer. */
+#include "format/zip.h"
 #include "transform/image.h"
 #include <check.h>
 #include <stdbool.h>
 
 typedef int fuzz_target(const uint8_t *data, size_t nbytes);
-fuzz_target fuzz_tar, fuzz_npy, fuzz_rows, fuzz_jpeg, fuzz_pipeline, fuzz_manifest, fuzz_spec;
+fuzz_target fuzz_tar, fuzz_npy, fuzz_packed, fuzz_rows, fuzz_jpeg, fuzz_pipeline, fuzz_manifest, fuzz_spec;
 
 #define LLVMFuzzerTestOneInput fuzz_tar
 #include "fuzz/fuzz_tar.c"
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_npy
 #include "fuzz/fuzz_npy.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_packed
+#include "fuzz/fuzz_packed.c"
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_rows
 #include "fuzz/fuzz_rows.c"
@@ -102,6 +106,35 @@ START_TEST(npy)
     const mill_type type = {.dtype = MILL_F32, .rank = 1, .shape = {3}};
     ck_assert_int_eq(mill__npy_header(file, &type, 2, NULL), MILL_OK);
     run_target(fuzz_npy, file, sizeof file, 6000);
+}
+END_TEST
+
+START_TEST(packed)
+{
+    static char *const names[] = {"x.npy", "y.npy"};
+    mill__buffer npz = {0}, directory = {0};
+    mill__buffer_append(&npz, "\1", 1);
+    for (int i = 0; i < 2; i++) {
+        char file[MILL__NPY_HEADER_NBYTES + 24] = {0};
+        const mill_type type = {.dtype = i ? MILL_I32 : MILL_F32, .rank = 1 - i, .shape = {3}};
+        const size_t nbytes = MILL__NPY_HEADER_NBYTES + (i ? 8 : 24);
+        ck_assert_int_eq(mill__npy_header(file, &type, 2, NULL), MILL_OK);
+        const mill__zip_member m = {.name = names[i],
+                                    .header = npz.nbytes - 1,
+                                    .nbytes = nbytes,
+                                    .crc = mill__crc32(0, file, nbytes)};
+        ck_assert(!mill__zip_local(&npz, &m) && !mill__zip_central(&directory, &m));
+        mill__buffer_append(&npz, file, nbytes);
+    }
+    uint64_t at = npz.nbytes - 1;
+    mill__buffer_append(&npz, directory.data, directory.nbytes);
+    ck_assert(!mill__zip_end(&npz, 2, at, directory.nbytes));
+    run_target(fuzz_packed, npz.data, npz.nbytes, 6000);
+    static const uint8_t hello[] = {0,    0x1f, 0x8b, 8, 0, 0,    0,    0,    0,    0, 0, 3, 0xcb, 0x48,
+                                    0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0, 0, 0};
+    run_target(fuzz_packed, hello, sizeof hello, 3000);
+    mill__buffer_free(&npz);
+    mill__buffer_free(&directory);
 }
 END_TEST
 
@@ -195,6 +228,7 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_test(tc, tar);
     tcase_add_test(tc, npy);
+    tcase_add_test(tc, packed);
     tcase_add_test(tc, rows);
     tcase_add_test(tc, jpeg);
     tcase_add_test(tc, pipeline);
