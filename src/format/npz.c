@@ -256,7 +256,7 @@ static mill_status open_view(array *a, mill_error *err)
 static array *find(const npz *z, const char *name)
 {
     for (size_t i = 0; i < z->narrays; i++)
-        if (!strcasecmp(z->arrays[i].name, name))
+        if (z->arrays[i].name && !strcasecmp(z->arrays[i].name, name))
             return &z->arrays[i];
     return NULL;
 }
@@ -378,7 +378,7 @@ static mill_status check_arrays(const npz *z, mill_error *err)
                                         "; say npz:data=NAME to read one of them",
                                         a->is.rows, data->name, data->is.rows),
                               err);
-        if (strlen(a->name) > MILL__MAX_FIELD_NAME)
+        if (!a->name || strlen(a->name) > MILL__MAX_FIELD_NAME)
             return name_array(
                 a,
                 mill_fail(err, MILL_LIMIT, "limit", "its name has more than %d bytes", MILL__MAX_FIELD_NAME),

@@ -231,7 +231,7 @@ static mill_status parse_central(const uint8_t *p, size_t left, uint64_t at, mil
 static mill_status check_local(const mill__bytes *stored, uint64_t end, mill__zip_member *m, mill_error *err)
 {
     uint8_t p[LOCAL_NBYTES], *rest;
-    if (m->header > end || end - m->header < LOCAL_NBYTES)
+    if (!m->name || m->header > end || end - m->header < LOCAL_NBYTES)
         return refuse_member(m, MILL_BAD_DATA, "header", "it begins behind the end of the archive", err);
     mill_status status = read_all(stored, m->header, p, sizeof p, err);
     if (status)
@@ -288,13 +288,15 @@ static mill_status read_members(const mill__bytes *stored, const directory *d, c
 {
     size_t at = 0;
     mill_status status = MILL_OK;
-    for (; zip->n < d->n && !status; zip->n++) {
+    while (zip->n < d->n) {
         size_t used = 0;
-        status =
-            parse_central(p + at, (size_t)d->nbytes - at, d->offset + at, &zip->members[zip->n], &used, err);
+        mill__zip_member *m = &zip->members[zip->n++];
+        status = parse_central(p + at, (size_t)d->nbytes - at, d->offset + at, m, &used, err);
+        if (status || !m->name)
+            return status;
         at += used;
     }
-    if (!status && at != d->nbytes)
+    if (at != d->nbytes)
         return bad(err, d->offset + at, "bytes behind the last header of the central directory");
     for (size_t i = 0; i < zip->n && !status; i++)
         status = check_local(stored, d->offset, &zip->members[i], err);
@@ -312,9 +314,11 @@ mill_status mill__zip_read(const mill__bytes *stored, uint64_t nbytes, mill__zip
     if (status)
         return status;
     zip->members = calloc((size_t)d.n + 1, sizeof *zip->members);
+    if (!zip->members)
+        return mill__no_memory(err, (size_t)d.n * sizeof *zip->members, "a zip directory");
     uint8_t *p = mill__alloc((size_t)d.nbytes);
-    status = zip->members && p ? read_all(stored, d.offset, p, (size_t)d.nbytes, err)
-                               : mill__no_memory(err, (size_t)d.nbytes, "a zip directory");
+    status = p ? read_all(stored, d.offset, p, (size_t)d.nbytes, err)
+               : mill__no_memory(err, (size_t)d.nbytes, "a zip directory");
     if (!status)
         status = read_members(stored, &d, p, zip, err);
     mill__free(p);

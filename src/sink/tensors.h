@@ -28,10 +28,10 @@ typedef struct mill__parts_kind {
 } mill__parts_kind;
 
 mill_status mill__parts_begin(const mill__parts_kind *kind, const mill__sink_config *config, const char *name,
-                              void **shard, mill_error *err);
-mill_status mill__parts_write(void *shard, const mill__row *rows, size_t n, mill_error *err);
-mill_status mill__parts_finish(void *shard, mill__output_file **files, size_t *nfiles, mill_error *err);
-void mill__parts_abandon(void *shard);
+                              void **self, mill_error *err);
+mill_status mill__parts_write(void *self, const mill__row *rows, size_t n, mill_error *err);
+mill_status mill__parts_finish(void *self, mill__output_file **files, size_t *nfiles, mill_error *err);
+void mill__parts_abandon(void *self);
 
 /* ---- container.c: one file for all arrays ---- */
 
@@ -52,9 +52,9 @@ typedef struct mill__container_kind {
 } mill__container_kind;
 
 mill_status mill__container_begin(const mill__container_kind *kind, const mill__sink_config *config,
-                                  const char *name, void **shard, mill_error *err);
-mill_status mill__container_write(void *shard, const mill__row *rows, size_t n, mill_error *err);
-mill_status mill__container_finish(void *shard, mill__output_file **files, size_t *nfiles, mill_error *err);
-void mill__container_abandon(void *shard);
+                                  const char *name, void **self, mill_error *err);
+mill_status mill__container_write(void *self, const mill__row *rows, size_t n, mill_error *err);
+mill_status mill__container_finish(void *self, mill__output_file **files, size_t *nfiles, mill_error *err);
+void mill__container_abandon(void *self);
 
 #endif
