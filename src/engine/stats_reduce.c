@@ -142,7 +142,8 @@ static outcome find_shifted(unit *u)
 {
     const mill__partial *p = u->partial;
     const double *sums = u->scratch->sums[0], *squares = u->scratch->sums[1];
-    double n = (double)(u->good * (u->plane_length / u->features));
+    const size_t values = u->good * (u->plane_length / u->features); /* of a feature */
+    const double n = (double)values;
     find_shift(u);
     clear_sums(u);
     clear_extremes(u, u->wide);
@@ -158,7 +159,7 @@ static outcome find_shifted(unit *u)
         *p->vectors = n;
         memcpy(p->centre, p->mean, u->features * sizeof *p->mean);
         memcpy(p->centre_rest, p->rest, u->features * sizeof *p->rest);
-        mill__products_end(u, sums, (size_t)n);
+        mill__products_end(u, sums, values);
     }
     return is;
 }

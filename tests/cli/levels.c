@@ -5,6 +5,7 @@
 #include "kernel/convert.h"
 #include "kernel/elementwise.h"
 #include "kernel/gemm.h"
+#include "kernel/moments.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -158,6 +159,33 @@ static void products(const mill__kernels *k)
     show("gram f64", out, sizeof out);
 }
 
+/* What statistics are made of: sums of columns, of which the width leaves a rest for every vector. */
+static void moments(const mill__kernels *k)
+{
+    enum { ROWS = 27, WIDTH = 53, ALL = ROWS * WIDTH };
+    static double x[ALL], kept[ALL], sums[9][WIDTH], shift[WIDTH];
+    static float f[ALL], f_kept[ALL], low[WIDTH], high[WIDTH];
+    const mill__moments *m = mill__moments_get(k);
+    for (int i = 0; i < ALL; i++)
+        f[i] = (float)(x[i] = (double)random_u32() / 0x1p28 - 7);
+    for (int i = 0; i < WIDTH; i++)
+        shift[i] = (double)random_u32() / 0x1p28;
+    m->add_f32(f, ROWS, WIDTH, sums[0]);
+    m->add_f64(x, ROWS, WIDTH, sums[0]);
+    m->shifted_f32(f, ROWS, WIDTH, shift, sums[1], sums[2], low, high, f_kept);
+    m->shifted_f32(f, ROWS, WIDTH, shift, sums[1], sums[2], low, high, NULL);
+    m->shifted_f64(x, ROWS, WIDTH, shift, sums[3], sums[4], sums[5], sums[6], kept);
+    m->add_scaled(sums[7], sums[3], 0.3, sums[4], WIDTH);
+    m->add_scaled(sums[7], NULL, 0.7, sums[1], WIDTH);
+    x[9] = NAN;
+    m->deviate(x, ROWS, WIDTH, shift, sums[8], sums[0]);
+    m->centre(x, ROWS, WIDTH, shift);
+    show("moments", sums, sizeof sums);
+    show("extremes", low, sizeof low);
+    show("shifted f32", f_kept, sizeof f_kept);
+    show("shifted f64", kept, sizeof kept);
+}
+
 int main(int argc, char **argv)
 {
     const mill__kernels *k = mill__kernels_get(argc > 1 ? argv[1] : mill__kernels_cap());
@@ -167,5 +195,6 @@ int main(int argc, char **argv)
     elementwise(k);
     conversions(k);
     products(k);
+    moments(k);
     return 0;
 }
