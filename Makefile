@@ -21,6 +21,8 @@ empty :=
 comma := ,
 SAN   ?=
 BUILD ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+# One name for each file, however the folder was called: else what depends on what is forgotten.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 
 VERSION := $(shell sed -n 's/^.define MILL_VERSION  *"\(.*\)"/\1/p' include/shardmill/types.h)
 MAJOR   := $(firstword $(subst ., ,$(VERSION)))
