@@ -153,6 +153,8 @@ static bool take_fingerprint(mill_loader *l)
     for (size_t i = 0; i < l->nshards; i++)
         mill__hash_update(h, l->shards[i].name, strlen(l->shards[i].name) + 1);
     mill__hash_update(h, l->plan.text, strlen(l->plan.text) + 1);
+    if (strcmp(l->plan.files, "none") != 0)
+        mill__hash_update(h, l->plan.files, strlen(l->plan.files));
     if (o->run.format) /* its arguments say what a sample is */
         mill__hash_update(h, o->run.format, strlen(o->run.format) + 1);
     const uint64_t numbers[] = {o->run.seed,

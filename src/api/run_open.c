@@ -30,6 +30,7 @@ static mill_status open_manifest(mill__run *r, const char *spec, mill_error *err
         {"source", o->source && o->source->name ? o->source->name : "file"},
         {"format", o->format ? o->format : "by extension"},
         {"pipeline", r->plan.text},
+        {"pipeline_files", r->plan.files},
         {"sink", r->sink->name},
         {"on_error", policies[o->policy]},
         {"seed", seed},

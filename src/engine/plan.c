@@ -278,6 +278,11 @@ mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *i
             return status;
         }
     }
+    status = mill__plan_hash_files(pipeline, plan->files, err);
+    if (status) {
+        mill__plan_free(plan);
+        return status;
+    }
     plan->has_tensor = plan->output.layout != MILL_ENCODED;
     plan->fixed = is_fixed(&plan->output);
     plan->row_nbytes = plan->fixed ? (size_t)mill__type_nbytes(&plan->output) : 0;

@@ -50,6 +50,7 @@ typedef struct mill__segment {
 typedef struct mill__plan {
     mill_type input, output;
     char *text;        /* of the pipeline, canonical */
+    char files[20];    /* checksum of the files that it names; "none" */
     bool has_tensor;   /* false: samples stay what they are */
     bool fixed;        /* output shape fully known */
     size_t row_nbytes; /* of a fixed output */
@@ -72,6 +73,8 @@ mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *i
                                mill_error *err);
 /* The pipeline's canonical text into out; 0, or -1 without memory. */
 int mill__pipeline_print(const mill_pipeline *pipeline, mill__buffer *out);
+/* The checksum of the files that arguments name (plan_files.c). */
+mill_status mill__plan_hash_files(const mill_pipeline *pipeline, char text[20], mill_error *err);
 void mill__plan_free(mill__plan *plan);
 /* The level of instruction sets that its kernels use; NULL where nothing was compiled. */
 const char *mill__plan_level(const mill__plan *plan);

@@ -150,6 +150,7 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
 static const mill_param params[] = {
     {.name = "matrix",
      .type = MILL_PARAM_TEXT,
+     .choices = "FILE",
      .help = "an .npy file of shape (features, results), float32 or float64, in any order"}};
 
 const mill_transform_ops mill__matmul_ops = {

@@ -25,14 +25,16 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     return status;
 }
 
-static const mill_param params[] = {
-    {.name = "model", .type = MILL_PARAM_TEXT, .help = "a file that shardmill fit pca wrote"},
-    {.name = "k",
-     .type = MILL_PARAM_INT,
-     .fallback = "",
-     .min = 1,
-     .max = 1 << 30,
-     .help = "of its components the first so many; absent: all"}};
+static const mill_param params[] = {{.name = "model",
+                                     .type = MILL_PARAM_TEXT,
+                                     .choices = "FILE",
+                                     .help = "a file that shardmill fit pca wrote"},
+                                    {.name = "k",
+                                     .type = MILL_PARAM_INT,
+                                     .fallback = "",
+                                     .min = 1,
+                                     .max = 1 << 30,
+                                     .help = "of its components the first so many; absent: all"}};
 
 const mill_transform_ops mill__project_ops = {
     .struct_nbytes = sizeof(mill_transform_ops),

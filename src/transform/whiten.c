@@ -15,8 +15,10 @@ static mill_status plan(const mill_value *values, void *user, const mill_type *i
     return status;
 }
 
-static const mill_param params[] = {
-    {.name = "model", .type = MILL_PARAM_TEXT, .help = "a file that shardmill fit whiten wrote"}};
+static const mill_param params[] = {{.name = "model",
+                                     .type = MILL_PARAM_TEXT,
+                                     .choices = "FILE",
+                                     .help = "a file that shardmill fit whiten wrote"}};
 
 const mill_transform_ops mill__whiten_ops = {
     .struct_nbytes = sizeof(mill_transform_ops),

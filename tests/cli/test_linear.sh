@@ -149,6 +149,16 @@ says stderr '"x.json" is made for 37 features, but there are 34 numbers'
 echo '{"model":"pca","features":2,"components":1,"mean":[0,oops]}' >bad.json
 "$MILL" run bytes.npy --pipe 'project bad.json' --as null 2>stderr && fail 'a bad model was taken'
 says stderr '"mean" in "bad.json"'
+
+# A model that was fitted anew makes other output: a run is not continued with it, nor is a loader.
+cp x.json kept.json
+expect 0 "$MILL" run bytes.npy --pipe 'whiten kept.json' --out kept --quiet
+expect 0 "$MILL" run bytes.npy --pipe 'whiten kept.json' --out kept --quiet
+expect 0 "$MILL" load bytes.npy --pipe 'whiten kept.json' --max-batches 1 --batch 4 --state kept.state
+echo >>kept.json
+expect 2 "$MILL" run bytes.npy --pipe 'whiten kept.json' --out kept --quiet
+says stderr 'pipeline_files'
+expect 2 "$MILL" load bytes.npy --pipe 'whiten kept.json' --batch 4 --state kept.state
 expect 0 "$MILL" transforms whiten
 says stdout 'shardmill fit whiten'
 finish
