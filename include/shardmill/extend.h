@@ -28,7 +28,9 @@ typedef struct mill_param {
     mill_param_type type;
     const char *fallback; /* text of the default; NULL: must be given; "": absent unless given */
     const char *choices;  /* "a|b|c" for MILL_PARAM_CHOICE; "FILE" as the last of them, or alone for another
-                             type: a file name, which has a '/' or ends in .json, can be given instead */
+                             type: a file name, which has a '/' or ends in .json, can be given instead; alone
+                             for MILL_PARAM_TEXT: the text is one. What is in the file counts as part of the
+                             pipeline: a run or a loader's state is not continued with another content */
     double min, max;      /* both 0: no limits */
     const char *help;     /* one line */
 } mill_param;
