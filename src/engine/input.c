@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine/input.c: shards are opened and their blocks read in data-set order, passing over shards that are not
- * open yet. Memory is taken in that order too, and a piece of it is kept for a shard that was passed over: no
- * younger one can starve it. */
+ * open yet. Memory is taken in that order too, and two pieces of it are kept for a shard that was passed
+ * over: of a sample that spans blocks it holds one and needs the next. So no younger shard can starve it. */
 #include "base/error.h"
 #include "engine/joined.h"
 #include "engine/state.h"
@@ -136,6 +136,8 @@ static bool append_end_block(mill__shard *s)
     return true;
 }
 
+enum { KEPT_PIECES = 2 };
+
 /* kept: pieces that are not for this shard. false: not now */
 static bool issue_block(mill__engine *e, mill__shard *s, int kept)
 {
@@ -182,7 +184,7 @@ void mill__input_pump(mill__engine *e)
         if (s->all_issued && s == e->issuing)
             e->issuing = s->next;
         if (!s->all_issued && !s->opened)
-            kept = 1;
+            kept = KEPT_PIECES;
         else if (!s->all_issued && !issue_block(e, s, kept))
             break;
         else if (!s->all_issued)

@@ -256,6 +256,31 @@ START_TEST(samples_larger_than_a_block)
 }
 END_TEST
 
+static mill_status first_opens_late(int shard)
+{
+    fake_sleep(shard ? 0 : 100000000);
+    return MILL_OK;
+}
+
+/* Younger shards have taken all memory that they may by then. Of a sample that spans blocks the shard holds
+ * one and needs another. */
+START_TEST(a_shard_that_opens_late_gets_on)
+{
+    for (int e = 0; e < 2; e++)
+        for (int t = 0; t < 4; t++) {
+            setup s;
+            tally got;
+            fake source = quiet(4, 170000);
+            source.open_status = first_opens_late;
+            set_up(&s, source, 5, teams[t], executors[e], 24u << 20);
+            begin(&s);
+            ck_assert_int_eq(drain(&s, &got, 5), MILL_END);
+            ck_assert_int_eq(got.rows, 5 * 4);
+            tear_down(&s);
+        }
+}
+END_TEST
+
 START_TEST(random_numbers_depend_on_nothing_but_the_sample)
 {
     unsigned long long first = 0;
@@ -447,6 +472,7 @@ int main(void)
     tcase_add_test(quick, stop_after_finishes_the_earlier_shards);
     tcase_add_test(tc, tiny_budget_with_more_threads_than_places);
     tcase_add_test(tc, samples_larger_than_a_block);
+    tcase_add_test(tc, a_shard_that_opens_late_gets_on);
     tcase_add_test(tc, a_shard_ten_times_the_budget);
     tcase_add_test(tc, a_budget_that_cannot_do_is_refused_with_the_one_that_can);
     tcase_add_test(tc, random_numbers_depend_on_nothing_but_the_sample);
