@@ -22,6 +22,7 @@ src/engine/team.c           omp.h
 src/format/inflate.c       zlib.h
 src/sink/manifest_json.c    jansson.h
 src/source/io_uring.c       liburing.h
+src/transform/jpeg_entropy.c jpegint.h
 src/transform/libjpeg.h     jpeglib.h
 '
 grep -rHn '^ *# *include' src include | {
@@ -47,7 +48,7 @@ grep -rHn '^ *# *include' src include | {
             ;;
         *)
             case $target in
-            jpeglib.h | turbojpeg.h | omp.h | xxhash.h | jansson.h | liburing.h | zlib.h | cblas.h | lapacke.h)
+            jpeglib.h | jpegint.h | turbojpeg.h | omp.h | xxhash.h | jansson.h | liburing.h | zlib.h | cblas.h | lapacke.h)
                 printf '%s' "$third_party" | grep -q "^$file  *$target\$" ||
                     complain "$file:$line: only one file may include <$target>: $(printf '%s' "$third_party" |
                         sed -n "s/  *$target\$//p")"

@@ -84,6 +84,8 @@ mill__renderer *mill__renderer_new(uint64_t limit_nbytes); /* NULL: no memory */
 struct mill__kernels;
 /* By the kernels of this table instead of the best that the machine has. */
 void mill__renderer_use(mill__renderer *r, const struct mill__kernels *kernels);
+/* Leave Huffman codes to libjpeg-turbo: the same pixels and errors, later. */
+void mill__renderer_by_library(mill__renderer *r, bool by_library);
 uint64_t mill__renderer_nbytes(const mill__renderer *r); /* held now */
 void mill__renderer_free(mill__renderer *r);
 

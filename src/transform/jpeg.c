@@ -8,6 +8,7 @@
  * the region's last row is decoded. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "transform/jpeg_entropy.h"
 #include "transform/jpeg_memory.h"
 #include "transform/jpeg_scale.h"
 #include "transform/libjpeg.h"
@@ -17,16 +18,19 @@
 #include <string.h>
 
 struct mill__jpeg {
+    mill__jpeg_entropy entropy; /* first: client_data points to it */
     struct jpeg_decompress_struct decoder;
     struct jpeg_memory_mgr *own_memory; /* the decoder's, where what outlives images is */
     mill__jpeg_memory memory;           /* for images */
     struct jpeg_source_mgr source;
     struct jpeg_progress_mgr progress;
     mill__jpeg_failure failure;
-    size_t nbytes;    /* of the file */
+    const uint8_t *data; /* the file */
+    size_t nbytes;
     bool is_open;     /* a header was read and no pixels yet */
     bool has_ended;   /* all bytes were given away */
     bool may_run_out; /* the end of the bytes may stand for the end-of-image marker */
+    bool by_library;  /* Huffman codes too */
     mill__decode_options options;
     mill__image_info info;
     /* one rendering */
@@ -61,11 +65,11 @@ static mill_status report(struct mill__jpeg *j, mill_error *err)
     return status;
 }
 
-/* Run one stretch of libjpeg calls (see libjpeg.h). */
+/* Run one stretch of libjpeg calls (see libjpeg.h). That our Huffman decoder gave up is told to nobody. */
 static mill_status guarded(struct mill__jpeg *j, void (*step)(struct mill__jpeg *), mill_error *err)
 {
     if (setjmp(j->failure.escape))
-        return report(j, err);
+        return j->entropy.has_given_up ? MILL_BAD_DATA : report(j, err);
     step(j);
     return MILL_OK;
 }
@@ -146,8 +150,9 @@ static void close_image(struct mill__jpeg *j)
 
 static void prepare(struct mill__jpeg *j, const uint8_t *data, size_t nbytes)
 {
+    j->data = data;
     j->nbytes = nbytes;
-    j->has_ended = j->may_run_out = false;
+    j->entropy.has_given_up = j->has_ended = j->may_run_out = false;
     j->info = (mill__image_info){0};
     j->options = (mill__decode_options){0};
     j->source = (struct jpeg_source_mgr){.next_input_byte = data,
@@ -287,6 +292,12 @@ static bool can_be_cut(const struct jpeg_decompress_struct *d)
  * two pixels far. */
 #define MARGIN 2
 
+static void begin_entropy(struct mill__jpeg *j, JDIMENSION x, JDIMENSION width)
+{
+    if (!j->by_library)
+        mill__jpeg_entropy_begin(&j->entropy, j->renderer, &j->decoder, x, width);
+}
+
 static void step_start(struct mill__jpeg *j)
 {
     struct jpeg_decompress_struct *d = &j->decoder;
@@ -298,8 +309,10 @@ static void step_start(struct mill__jpeg *j)
     d->do_fancy_upsampling = j->options.fast_upsampling ? FALSE : TRUE;
     jpeg_start_decompress(d);
     j->left = j->region.x;
-    if (!can_be_cut(d) || jpeg_has_multiple_scans(d))
+    if (!can_be_cut(d) || jpeg_has_multiple_scans(d)) {
+        begin_entropy(j, 0, d->output_width);
         return;
+    }
     int64_t begin = j->region.x > MARGIN ? j->region.x - MARGIN : 0;
     int64_t end = j->region.x + j->region.width + MARGIN;
     JDIMENSION x = (JDIMENSION)begin;
@@ -308,6 +321,7 @@ static void step_start(struct mill__jpeg *j)
         jpeg_crop_scanline(d, &x, &width);
         j->left = j->region.x - x;
     }
+    begin_entropy(j, x, width);
     if (j->region.y > MARGIN)
         jpeg_skip_scanlines(d, (JDIMENSION)(j->region.y - MARGIN));
 }
@@ -421,6 +435,40 @@ static mill_status render_turned(mill__renderer *r, mill_error *err)
     return status;
 }
 
+/* Back to where mill__jpeg_begin left the image. */
+static mill_status open_again(struct mill__jpeg *j, mill_error *err)
+{
+    const mill__image_info info = j->info;
+    const mill__decode_options options = j->options;
+    close_image(j);
+    prepare(j, j->data, j->nbytes);
+    j->info = info;
+    j->options = options;
+    return guarded(j, step_header, err);
+}
+
+static mill_status render_view(mill__renderer *r, const mill_view *view, const mill__target *target,
+                               mill_error *err)
+{
+    struct mill__jpeg *j = r->jpeg;
+    mill_status status = mill__render_begin(r, view, target, err);
+    if (status || !r->pass.need.height)
+        return status;
+    j->region = r->pass.need;
+    return is_turned(j) ? render_turned(r, err) : decode_region(j, err);
+}
+
+/* What our Huffman decoder gave up is begun anew, down to the target's fill, and done by the library. */
+static mill_status render_again(mill__renderer *r, const mill_view *view, const mill__target *target,
+                                mill_error *err)
+{
+    struct mill__jpeg *j = r->jpeg;
+    r->second_decodings++;
+    j->by_library = true;
+    mill_status status = open_again(j, err);
+    return status ? status : render_view(r, view, target, err);
+}
+
 mill_status mill__jpeg_render(mill__renderer *r, const mill_view *view, const mill__target *target,
                               mill_error *err)
 {
@@ -437,11 +485,10 @@ mill_status mill__jpeg_render(mill__renderer *r, const mill_view *view, const mi
     j->height = mill__jpeg_shrunk(j->info.height, j->eighths);
     if (j->eighths < 8)
         mill__jpeg_shrink(&shrunk, j->eighths, is_turned(j) ? j->info.orientation : 1);
-    mill_status status = mill__render_begin(r, &shrunk, target, err);
-    if (!status && r->pass.need.height) {
-        j->region = r->pass.need;
-        status = is_turned(j) ? render_turned(r, err) : decode_region(j, err);
-    }
+    j->by_library = r->by_library;
+    mill_status status = render_view(r, &shrunk, target, err);
+    if (j->entropy.has_given_up)
+        status = render_again(r, &shrunk, target, err);
     if (!status)
         mill__render_border(&r->pass);
     close_image(j);

@@ -45,16 +45,20 @@ struct mill__renderer {
     const mill__kernels *kernels;
     uint64_t limit_nbytes, held_nbytes;
     uint64_t renderings;
-    mill__scratch row;    /* source rows that need a copy of their own */
-    mill__scratch ring;   /* rows after the horizontal pass */
-    mill__scratch window; /* pointers into ring */
-    mill__scratch line;   /* one finished row, u8 */
-    mill__scratch bounds; /* horizontal bounds relative to need */
-    mill__scratch frame;  /* a region to be turned round (EXIF) */
+    mill__scratch row;     /* source rows that need a copy of their own */
+    mill__scratch ring;    /* rows after the horizontal pass */
+    mill__scratch window;  /* pointers into ring */
+    mill__scratch line;    /* one finished row, u8 */
+    mill__scratch bounds;  /* horizontal bounds relative to need */
+    mill__scratch frame;   /* a region to be turned round (EXIF) */
+    mill__scratch huffman; /* a mill__huffman, kept from image to image */
     mill__cached cached[MILL__CACHED];
     mill__pass pass;
     mill__store_table store_table; /* the target's */
     struct mill__jpeg *jpeg;       /* NULL until the first JPEG */
+    bool by_library;               /* Huffman codes are left to libjpeg-turbo */
+    uint64_t own_decodings;        /* JPEGs begun by our Huffman decoder */
+    uint64_t second_decodings;     /* of them those that it gave up */
 };
 
 /* Whether the limit allows nbytes more. Weights that the present rendering does not use are the first to go

@@ -18,6 +18,11 @@ void mill__renderer_use(mill__renderer *r, const mill__kernels *kernels)
     r->kernels = kernels;
 }
 
+void mill__renderer_by_library(mill__renderer *r, bool by_library)
+{
+    r->by_library = by_library;
+}
+
 uint64_t mill__renderer_nbytes(const mill__renderer *r)
 {
     return sizeof *r + r->held_nbytes;
@@ -34,7 +39,7 @@ void mill__renderer_free(mill__renderer *r)
 {
     if (!r)
         return;
-    mill__scratch *all[] = {&r->row, &r->ring, &r->window, &r->line, &r->bounds, &r->frame};
+    mill__scratch *all[] = {&r->row, &r->ring, &r->window, &r->line, &r->bounds, &r->frame, &r->huffman};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         mill__release(r, all[i]);
     for (int i = 0; i < MILL__CACHED; i++)
