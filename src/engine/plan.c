@@ -249,6 +249,17 @@ static mill_status choose_kernels(mill__plan *plan, mill_error *err)
     return MILL_OK;
 }
 
+/* Who decodes the Huffman codes of JPEGs (SHARDMILL_JPEG). */
+static mill_status choose_jpeg(mill__plan *plan, mill_error *err)
+{
+    const char *choice = getenv("SHARDMILL_JPEG");
+    plan->jpeg_by_library = choice && !strcmp(choice, "library");
+    if (choice && choice[0] && !plan->jpeg_by_library)
+        return mill_fail(err, MILL_USAGE, "environment",
+                         "SHARDMILL_JPEG is \"%.40s\"; if it is given, it must be library", choice);
+    return MILL_OK;
+}
+
 mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *input, mill__plan *plan,
                                mill_error *err)
 {
@@ -265,6 +276,8 @@ mill_status mill__plan_compile(const mill_pipeline *pipeline, const mill_type *i
     }
     bool open = false;
     mill_status status = choose_kernels(plan, err);
+    if (!status)
+        status = choose_jpeg(plan, err);
     if (status) {
         mill__plan_free(plan);
         return status;

@@ -62,6 +62,7 @@ typedef struct mill__plan {
     size_t between_nbytes; /* the most that one sample takes between two stages of the tail, or in front of it
                               or behind it if it gathers */
     const struct mill__kernels *kernels;
+    bool jpeg_by_library; /* Huffman codes too */
     mill__stage *stages;
     int nstages;
     mill__segment *segments;

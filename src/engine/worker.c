@@ -40,8 +40,10 @@ mill_status mill__worker_start(mill__worker *worker, mill_error *err)
     size_t n = (size_t)plan->nstages + 1;
     if (!worker->renderer)
         worker->renderer = mill__renderer_new(worker->job->scratch_nbytes);
-    if (worker->renderer && plan->kernels)
+    if (worker->renderer && plan->kernels) {
         mill__renderer_use(worker->renderer, plan->kernels);
+        mill__renderer_by_library(worker->renderer, plan->jpeg_by_library);
+    }
     if (!worker->states)
         worker->states = calloc(n, sizeof *worker->states);
     if (!worker->started)

@@ -104,7 +104,7 @@ void mill__jpeg_entropy_begin(mill__jpeg_entropy *e, mill__renderer *r, struct j
         return;
     unsigned across = (unsigned)(d->LEAST_SIZE * (d->num_components == 1 ? 1 : d->max_h_samp_factor));
     *e = (mill__jpeg_entropy){.huffman = h,
-                              .decode = mill__huffman_get(r->kernels),
+                              .decode = r->huffman_mcu,
                               .with_ac = describe_blocks(d, blocks),
                               .first = x / across,
                               .last = (x + width - 1) / across,
@@ -114,12 +114,22 @@ void mill__jpeg_entropy_begin(mill__jpeg_entropy *e, mill__renderer *r, struct j
     r->own_decodings++;
 }
 
+bool mill__jpeg_entropy_is_built(void)
+{
+    return true;
+}
+
 #else
 
 void mill__jpeg_entropy_begin(mill__jpeg_entropy *e, mill__renderer *r, struct jpeg_decompress_struct *d,
                               unsigned x, unsigned width)
 {
     (void)e, (void)r, (void)d, (void)x, (void)width;
+}
+
+bool mill__jpeg_entropy_is_built(void)
+{
+    return false;
 }
 
 #endif

@@ -8,7 +8,6 @@
 #ifndef MILL_TRANSFORM_JPEG_ENTROPY_H
 #define MILL_TRANSFORM_JPEG_ENTROPY_H
 
-#include "kernel/huffman.h"
 #include "transform/libjpeg.h"
 #include "transform/render.h"
 
@@ -27,5 +26,7 @@ typedef struct mill__jpeg_entropy {
  */
 void mill__jpeg_entropy_begin(mill__jpeg_entropy *entropy, mill__renderer *renderer,
                               struct jpeg_decompress_struct *decoder, unsigned x, unsigned width);
+/* Whether this build knows how: see jpeg_entropy.c. */
+bool mill__jpeg_entropy_is_built(void);
 
 #endif

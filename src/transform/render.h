@@ -5,7 +5,7 @@
 #ifndef MILL_TRANSFORM_RENDER_H
 #define MILL_TRANSFORM_RENDER_H
 
-#include "kernel/kernel.h"
+#include "kernel/huffman.h"
 #include "transform/image.h"
 #include "transform/resample.h"
 
@@ -43,6 +43,7 @@ struct mill__jpeg; /* jpeg.c */
 
 struct mill__renderer {
     const mill__kernels *kernels;
+    mill__huffman_mcu *huffman_mcu; /* of the same level */
     uint64_t limit_nbytes, held_nbytes;
     uint64_t renderings;
     mill__scratch row;     /* source rows that need a copy of their own */

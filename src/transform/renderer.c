@@ -9,13 +9,16 @@ mill__renderer *mill__renderer_new(uint64_t limit_nbytes)
 {
     mill__renderer *r = mill__alloc(sizeof *r);
     if (r)
-        *r = (mill__renderer){.kernels = mill__kernels_get(NULL), .limit_nbytes = limit_nbytes};
+        *r = (mill__renderer){.limit_nbytes = limit_nbytes};
+    if (r)
+        mill__renderer_use(r, mill__kernels_get(NULL));
     return r;
 }
 
 void mill__renderer_use(mill__renderer *r, const mill__kernels *kernels)
 {
     r->kernels = kernels;
+    r->huffman_mcu = mill__huffman_get(kernels);
 }
 
 void mill__renderer_by_library(mill__renderer *r, bool by_library)

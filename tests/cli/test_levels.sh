@@ -52,6 +52,13 @@ SHARDMILL_CPU=avx9 expect 2 "$MILL" load "$photo" --pipe 'decode | resize 8x8' -
 says stderr 'SHARDMILL_CPU is "avx9"'
 SHARDMILL_CPU='' expect 0 "$MILL" run "$photo" --pipe 'decode | resize 8x8' --as null
 
+# The two Huffman decoders.
+SHARDMILL_JPEG=library run_both library "$MILL"
+same library
+SHARDMILL_JPEG=libjpeg expect 2 "$MILL" run "$photo" --pipe 'decode | resize 8x8' --as null
+says stderr 'SHARDMILL_JPEG is "libjpeg"'
+SHARDMILL_JPEG='' expect 0 "$MILL" run "$photo" --pipe 'decode | resize 8x8' --as null
+
 # A processor of 2008, which has none of the wide instructions: one that slips through ends the command.
 if command -v qemu-x86_64 >/dev/null && [ "$(uname -m)" = x86_64 ] && [ -z "${SAN:-}" ]; then
     run_both emulated qemu-x86_64 -cpu Nehalem "$MILL"

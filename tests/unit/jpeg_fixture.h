@@ -14,7 +14,7 @@ typedef struct jpeg_kind {
     const char *name;
     J_COLOR_SPACE space;    /* as stored */
     int across[4], down[4]; /* sampling factors; 0: libjpeg's defaults */
-    bool progressive, arithmetic;
+    bool progressive, arithmetic, optimised;
     int restart; /* MCU rows */
 } jpeg_kind;
 
@@ -79,6 +79,7 @@ static inline void choose_kind(struct jpeg_compress_struct *c, const jpeg_kind *
     if (kind->progressive)
         jpeg_simple_progression(c);
     c->arith_code = kind->arithmetic;
+    c->optimize_coding = kind->optimised;
     c->restart_in_rows = kind->restart;
 }
 

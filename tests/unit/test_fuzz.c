@@ -7,7 +7,8 @@
 #include <stdbool.h>
 
 typedef int fuzz_target(const uint8_t *data, size_t nbytes);
-fuzz_target fuzz_tar, fuzz_npy, fuzz_packed, fuzz_rows, fuzz_jpeg, fuzz_pipeline, fuzz_manifest, fuzz_spec;
+fuzz_target fuzz_tar, fuzz_npy, fuzz_packed, fuzz_rows, fuzz_jpeg, fuzz_huffman, fuzz_pipeline, fuzz_manifest,
+    fuzz_spec;
 
 #define LLVMFuzzerTestOneInput fuzz_tar
 #include "fuzz/fuzz_tar.c"
@@ -23,6 +24,9 @@ fuzz_target fuzz_tar, fuzz_npy, fuzz_packed, fuzz_rows, fuzz_jpeg, fuzz_pipeline
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_jpeg
 #include "fuzz/fuzz_jpeg.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_huffman
+#include "fuzz/fuzz_huffman.c"
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_pipeline
 #include "fuzz/fuzz_pipeline.c"
@@ -166,6 +170,7 @@ START_TEST(jpeg)
             mill__jpeg_encode(renderer, pixels, 40, 33, i < 3 ? 3 : 1, 80, subsamplings[i % 3], &file, NULL),
             MILL_OK);
         run_target(fuzz_jpeg, file.data, file.nbytes, 500);
+        run_target(fuzz_huffman, file.data, file.nbytes, 500);
         mill__buffer_free(&file);
     }
     mill__renderer_free(renderer);
