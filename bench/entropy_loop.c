@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/entropy_loop.c: what no exact decoder over libjpeg-turbo can do without. Of each JPEG it decodes the
- * Huffman codes from the beginning down to the last row that a pipeline's view needs, by libjpeg-turbo's own
- * decoder, and drops the coefficients: no inverse DCT, no colour, no resize. Codes can be decoded in their
- * order only, so crops spare what is below them and nothing else. The views are those of the library itself,
- * made before the clock runs. Files of several scans are decoded to their coefficients, as they must be.
+/* bench/entropy_loop.c: what no exact decoder on libjpeg-turbo's own entropy decoder can do without (decode
+ * has one of its own: kernel/huffman.h). Of each JPEG it decodes the Huffman codes from the beginning down to
+ * the last row that a pipeline's view needs, by libjpeg-turbo's own decoder, and drops the coefficients: no
+ * inverse DCT, no colour, no resize. Codes can be decoded in their order only, so crops spare what is below
+ * them and nothing else. The views are those of the library itself, made before the clock runs. Files of
+ * several scans are decoded to their coefficients, as they must be.
  *
  * Prints the images a second, the microseconds of CPU time an image, and the share of the time that went to
  * the Huffman decoder proper. entropy_loop THREADS PIPELINE FILE.tar ... */
