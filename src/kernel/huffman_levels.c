@@ -140,10 +140,13 @@ static inline bool store_pair(reader *r, const mill__huffman_ac *t, short *block
 
 static inline void store_block(reader *r, const mill__huffman_ac *t, short *block)
 {
-    int k = 0;
-    while (!store_pair(r, t, block, &k)) { /* 31 bits were taken for DC */
+    for (int k = 0;;) {
+        if (store_pair(r, t, block, &k)) /* 31 bits were taken for DC */
+            return;
         refill(r);
-        if (store_pair(r, t, block, &k) || store_pair(r, t, block, &k))
+        if (store_pair(r, t, block, &k))
+            return;
+        if (store_pair(r, t, block, &k))
             return;
         refill(r);
     }
@@ -169,10 +172,13 @@ static inline bool skip_run(reader *r, const mill__huffman_ac *t, int *k)
 
 static inline void skip_block(reader *r, const mill__huffman_ac *t)
 {
-    int k = 0;
-    do
+    for (int k = 0;;) {
         refill(r);
-    while (!skip_run(r, t, &k) && !skip_run(r, t, &k));
+        if (skip_run(r, t, &k))
+            return;
+        if (skip_run(r, t, &k))
+            return;
+    }
 }
 
 bool JOIN(mill__huffman_mcu, MILL__LEVEL)(mill__huffman *h, short (*const *blocks)[64], unsigned with_ac)
