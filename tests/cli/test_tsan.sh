@@ -8,8 +8,9 @@ command -v clang >/dev/null || { echo "skip: no clang"; exit 77; }
 ls /usr/lib/llvm-*/lib/libarcher.so >/dev/null 2>&1 || { echo "skip: no libarcher"; exit 77; }
 echo 'int main(void) { return 0; }' >probe.c
 clang -fsanitize=thread probe.c -o probe 2>/dev/null && ./probe || { echo "skip: no ThreadSanitizer here"; exit 77; }
-make -s -j2 -C "$SRC" CC=clang SAN=thread CFLAGS="-O1 -g" DEPS=no BUILD="$PWD/tsan" \
-    "$PWD/tsan/tests/test_engine" "$PWD/tsan/tests/test_engine_life" >build.log 2>&1 || {
+tsan=${PWD#"$SRC"/}/tsan # as the Makefile calls it
+make -s -j2 -C "$SRC" CC=clang SAN=thread CFLAGS="-O1 -g" DEPS=no BUILD="$tsan" \
+    "$tsan/tests/test_engine" "$tsan/tests/test_engine_life" >build.log 2>&1 || {
     cat build.log
     exit 1
 }
