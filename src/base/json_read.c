@@ -128,32 +128,6 @@ bool mill__json_number(mill__json_piece value, double *number)
     return good;
 }
 
-/* In the "C" locale. */
-static int append_shortest(mill__buffer *out, double number)
-{
-    char text[40] = "null";
-    for (int digits = 15; isfinite(number) && digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, number);
-        if (strtod(text, NULL) == number)
-            break;
-    }
-    return mill__buffer_append(out, text, strlen(text));
-}
-
-static int append_separated(mill__buffer *out, const double *list, size_t n)
-{
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!plain)
-        return -1;
-    locale_t before = uselocale(plain);
-    int failed = 0;
-    for (size_t i = 0; i < n && !failed; i++)
-        failed = (i && mill__buffer_append(out, ",", 1)) || append_shortest(out, list[i]);
-    uselocale(before);
-    freelocale(plain);
-    return failed ? -1 : 0;
-}
-
 static bool push(double **list, size_t *n, size_t *capacity, double number)
 {
     if (*n == *capacity) {
@@ -225,18 +199,6 @@ mill_status mill__json_list(const char *path, mill__json_piece object, const cha
         err, MILL_BAD_DATA, "json",
         "\"%s\" in \"%.200s\" is no list of finite numbers: see element %zu (from 0) at byte %zu", key, path,
         *n, (size_t)(at - object.text));
-}
-
-int mill__json_append_number(mill__buffer *out, double number)
-{
-    return append_separated(out, &number, 1);
-}
-
-int mill__json_append_numbers(mill__buffer *out, const double *list, size_t n)
-{
-    int failed = mill__buffer_append(out, "[", 1) || append_separated(out, list, n) ||
-                 mill__buffer_append(out, "]", 1);
-    return failed ? -1 : 0;
 }
 
 /* ---- mean and std ---- */
