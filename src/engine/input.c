@@ -10,11 +10,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { HEAD_NBYTES = 4096 };
+
 static void on_opened(mill__io_request *request);
 static void on_read(mill__io_request *request);
 static void on_closed(mill__io_request *request);
 
 /* ---- opening ---- */
+
+/* Where units of rows lie, if they are reduced as they lie: blocks then end where units do, and none has to
+ * be put together elsewhere. What cannot be told by the head of the shard is left at 0. */
+static void find_units(const mill__engine *e, mill__shard *s)
+{
+    const mill__reduction *reduction = e->config.job.reduction;
+    uint8_t head[HEAD_NBYTES];
+    mill__window window = {.data = head};
+    mill__extents rows = {0};
+    mill_error err;
+    if (!reduction || e->config.job.plan->nstages || !s->format->rows ||
+        s->info.nbytes != s->stored_nbytes || /* inflated: not to be begun twice */
+        s->source->read(s->handle, 0, head, sizeof head, &window.nbytes, &err))
+        return;
+    window.last = window.nbytes == s->info.nbytes;
+    if (s->format->locate(s->format, &s->info, &window, &rows, &err) || rows.stride_nbytes)
+        return;
+    s->first_unit = rows.first;
+    s->unit_nbytes = rows.row_nbytes * reduction->unit;
+}
 
 static void open_shard(void *arg) /* on an I/O thread */
 {
@@ -39,6 +61,8 @@ static void open_shard(void *arg) /* on an I/O thread */
     if (!s->status && !s->kept)
         s->status = s->format->open(s->format, &s->walker, &s->info, s->name->class_index,
                                     e->max_sample_nbytes, &s->error);
+    if (!s->status && !s->kept)
+        find_units(e, s);
     mill__trace_span(e->config.trace, "open", begin, "\"shard\":%zu", s->ordinal);
 }
 
@@ -136,14 +160,21 @@ static bool append_end_block(mill__shard *s)
     return true;
 }
 
+/* Of the next block, for which there are most: whole units, if it can be. */
+static size_t block_nbytes(const mill__shard *s, size_t most)
+{
+    uint64_t left = s->info.nbytes - s->issued, head = s->issued ? 0 : s->first_unit;
+    if (s->unit_nbytes && head <= most && s->unit_nbytes <= most - head)
+        most -= (most - (size_t)head) % (size_t)s->unit_nbytes;
+    return left < most ? (size_t)left : most;
+}
+
 enum { KEPT_PIECES = 2 };
 
 /* kept: pieces that are not for this shard. false: not now */
 static bool issue_block(mill__engine *e, mill__shard *s, int kept)
 {
-    size_t room = s->issued ? e->room_nbytes : 0, most = e->piece_nbytes - room;
-    uint64_t left = s->info.nbytes - s->issued;
-    size_t nbytes = left < most ? (size_t)left : most;
+    size_t room = s->issued ? e->room_nbytes : 0, nbytes = block_nbytes(s, e->piece_nbytes - room);
     if (e->pieces + kept >= e->max_pieces)
         return false;
     mill__block *b = calloc(1, sizeof *b);

@@ -57,6 +57,8 @@ struct mill__shard {
     mill_shard_info info;   /* as it is seen: */
     uint64_t stored_nbytes; /* its file may be smaller */
     uint64_t issued;        /* bytes whose read was handed in */
+    /* rows that are reduced where they lie: where the first unit begins, and how long one is; else 0 */
+    uint64_t first_unit, unit_nbytes;
     bool all_issued;
     mill__block *blocks, **blocks_end; /* in order, not walked yet */
     int live_blocks;

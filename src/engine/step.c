@@ -119,6 +119,15 @@ static mill__slot *take_slot(mill__engine *e, mill__shard *s)
     return NULL;
 }
 
+/* Into how many pieces a step is cut. */
+static int count_chunks(const mill__engine *e, const mill__step *step)
+{
+    size_t most = e->places - step->first;
+    if (step->shard->unit_nbytes)
+        most = step->block->nbytes / step->shard->unit_nbytes + 1; /* and, at the end, a part of one */
+    return most < (size_t)e->chunks ? (int)most : e->chunks;
+}
+
 static mill__unit *claim(void *self)
 {
     mill__engine *e = self;
@@ -140,8 +149,7 @@ static mill__unit *claim(void *self)
     *step = (mill__step){.block = s->blocks, .shard = s, .slot = s->filling, .first = s->filling->batch.n};
     plan_join(e, s, step);
     mill__input_charge(e, (int64_t)step->charged);
-    size_t room = e->places - step->first;
-    step->left = step->unit.chunks = room < (size_t)e->chunks ? (int)room : e->chunks;
+    step->left = step->unit.chunks = count_chunks(e, step);
     step->block->steps++;
     s->walking = true;
     e->steps++;
