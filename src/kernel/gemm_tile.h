@@ -135,8 +135,8 @@ enum {
 };
 
 /* GRAM_ROWS columns of x against so many vectors of columns: both are constants for the compiler, and small,
- * so that little of what is computed near the diagonal lies below it. From ahead a little is fetched for each
- * row: the processor has nothing to load else. */
+ * so that little of what is computed near the diagonal lies below it. a and b point into what gram_columns
+ * made. From ahead a little is fetched for each row: the processor has nothing to load else. */
 static inline __attribute__((always_inline)) void NAME(gram_cell)(size_t vectors, REAL out[][NAME(cell)],
                                                                   const REAL *a, const REAL *b, size_t depth,
                                                                   const char *ahead, size_t ahead_step)
@@ -147,7 +147,7 @@ static inline __attribute__((always_inline)) void NAME(gram_cell)(size_t vectors
         UNROLL
     for (size_t v = 0; v < vectors; v++)
         sum[r][v] = SPLAT((REAL)0);
-    for (size_t k = 0; k < depth; k++, a += GRAM_ROWS, b += NAME(lanes), ahead += ahead_step) {
+    for (size_t k = 0; k < depth; k++, a += NAME(lanes), b += NAME(lanes), ahead += ahead_step) {
         VECTOR right[GRAM_VECTORS];
         __builtin_prefetch(ahead);
         UNROLL
@@ -155,7 +155,7 @@ static inline __attribute__((always_inline)) void NAME(gram_cell)(size_t vectors
             right[v] = *(const VECTOR *)(b + v * depth * NAME(lanes));
         UNROLL
         for (size_t r = 0; r < GRAM_ROWS; r++) {
-            const VECTOR x = SPLAT(a[r]);
+            const VECTOR x = SPLAT(a[r / NAME(lanes) * depth * NAME(lanes) + r % NAME(lanes)]);
             UNROLL
             for (size_t v = 0; v < vectors; v++)
                 sum[r][v] = FMA(x, right[v], sum[r][v]);
@@ -183,17 +183,6 @@ static void NAME(gram_columns)(REAL *to, const REAL *x, size_t stride, size_t ro
         }
 }
 
-/* GRAM_ROWS of these columns, number i and on, side by side. */
-static void NAME(gram_turn)(REAL *to, const REAL *columns, size_t rows, size_t i)
-{
-    enum { piece = GRAM_ROWS < NAME(lanes) ? GRAM_ROWS : NAME(lanes) };
-    for (size_t k = 0; k < GRAM_ROWS; k += piece) {
-        const REAL *from = columns + (i + k) / NAME(lanes) * rows * NAME(lanes) + (i + k) % NAME(lanes);
-        for (size_t r = 0; r < rows; r++)
-            memcpy(to + r * GRAM_ROWS + k, from + r * NAME(lanes), piece * sizeof(REAL));
-    }
-}
-
 /* Add a cell whose first element is (row, column) to what of it lies in the upper triangle. */
 static void NAME(gram_add)(double *restrict triangle, size_t n, REAL (*restrict cell)[NAME(cell)], size_t row,
                            size_t column, size_t columns)
@@ -210,21 +199,21 @@ static void NAME(gram_add)(double *restrict triangle, size_t n, REAL (*restrict 
 static void NAME(gram_strip)(double *triangle, size_t rows, size_t n, size_t i, const REAL *columns,
                              const char *ahead)
 {
-    _Alignas(64) REAL turned[MILL__GRAM_RUN * GRAM_ROWS], cell[GRAM_ROWS][NAME(cell)];
+    _Alignas(64) REAL cell[GRAM_ROWS][NAME(cell)];
+    const REAL *a = columns + i / NAME(lanes) * rows * NAME(lanes) + i % NAME(lanes);
     size_t ahead_step = ahead ? GRAM_ROWS * sizeof(REAL) : 0;
     if (!ahead)
-        ahead = (const char *)turned;
-    NAME(gram_turn)(turned, columns, rows, i);
+        ahead = (const char *)a;
     for (size_t j = i / NAME(lanes) * NAME(lanes), taken; j < n; j += taken) {
         const REAL *b = columns + j * rows;
         size_t vectors = (n - j + NAME(lanes) - 1) / NAME(lanes);
         vectors = vectors < GRAM_VECTORS ? vectors : GRAM_VECTORS;
         if (vectors == 3)
-            NAME(gram_cell)(3, cell, turned, b, rows, ahead, ahead_step);
+            NAME(gram_cell)(3, cell, a, b, rows, ahead, ahead_step);
         else if (vectors == 2)
-            NAME(gram_cell)(2, cell, turned, b, rows, ahead, ahead_step);
+            NAME(gram_cell)(2, cell, a, b, rows, ahead, ahead_step);
         else
-            NAME(gram_cell)(1, cell, turned, b, rows, ahead, ahead_step);
+            NAME(gram_cell)(1, cell, a, b, rows, ahead, ahead_step);
         taken = vectors * NAME(lanes);
         NAME(gram_add)(triangle, n, cell, i, j, taken);
         ahead_step = 0; /* all is fetched */
