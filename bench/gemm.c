@@ -66,7 +66,7 @@ static void own_gram_f32(void *user, size_t i)
     (void)i;
     memset(w->triangle, 0, w->columns * (w->columns + 1) / 2 * sizeof *w->triangle);
     for (int r = 0; r < w->repeat; r++)
-        w->gemm->gram_f32(w->triangle, w->a, w->columns, w->rows, w->columns, w->scratch, NULL);
+        w->gemm->gram_f32(w->triangle, true, w->a, w->columns, w->rows, w->columns, w->scratch, NULL);
 }
 
 static void cblas_gram_f32(void *user, size_t i)
@@ -84,7 +84,7 @@ static void own_gram_f64(void *user, size_t i)
     (void)i;
     memset(w->triangle, 0, w->columns * (w->columns + 1) / 2 * sizeof *w->triangle);
     for (int r = 0; r < w->repeat; r++)
-        w->gemm->gram_f64(w->triangle, w->a64, w->columns, w->rows, w->columns, w->scratch, NULL);
+        w->gemm->gram_f64(w->triangle, true, w->a64, w->columns, w->rows, w->columns, w->scratch, NULL);
 }
 
 static void cblas_gram_f64(void *user, size_t i)

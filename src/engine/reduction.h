@@ -9,9 +9,9 @@
 
 typedef struct mill__reduction {
     size_t unit;   /* a power of two. 1: each row by itself, of which the shape may then vary */
-    size_t nbytes; /* of a partial result; zeros are the empty one, which it is preset to */
+    size_t nbytes; /* of a partial result; zeros are the empty one */
     /* On any compute thread, several at once. tensor->n samples, one for each of rows; bad ones (see their
-     * status) do not count. */
+     * status) do not count. partial is written, whatever was in it. */
     void (*run)(void *self, const mill_tensor *tensor, const mill__row *rows, void *partial);
     void *self;
 } mill__reduction;

@@ -21,10 +21,17 @@ static void multiply(mill__tally_unit *u, const void *ahead)
     mill__tally_scratch *s = u->scratch;
     double *triangle = u->partial->products;
     if (u->wide)
-        u->gemm->gram_f64(triangle, s->run, u->features, u->filled, u->features, s->work, ahead);
+        u->gemm->gram_f64(triangle, !u->begun, s->run, u->features, u->filled, u->features, s->work, ahead);
     else
-        u->gemm->gram_f32(triangle, s->run, u->features, u->filled, u->features, s->work, ahead);
+        u->gemm->gram_f32(triangle, !u->begun, s->run, u->features, u->filled, u->features, s->work, ahead);
     u->filled = 0;
+    u->begun = true;
+}
+
+void mill__products_begin(mill__tally_unit *u)
+{
+    u->filled = 0;
+    u->begun = false;
 }
 
 void mill__products_put(mill__tally_unit *u, size_t vectors, const void *ahead)
@@ -93,9 +100,8 @@ void mill__products_find(mill__tally_unit *u)
     const mill__partial *p = u->partial;
     double *sums = u->scratch->sums[0];
     size_t width = u->features;
-    memset(p->products, 0, width * (width + 1) / 2 * sizeof *p->products);
     memset(sums, 0, width * sizeof *sums);
-    u->filled = 0;
+    mill__products_begin(u);
     u->wide = true;
     mill__unit_all_blocks(u, true, centre_block);
     for (size_t k = 0; k<width && * p->vectors> 0; k++)
@@ -104,4 +110,6 @@ void mill__products_find(mill__tally_unit *u)
     mill__unit_all_blocks(u, true, products_block);
     if (u->filled)
         multiply(u, NULL);
+    if (!u->begun)
+        memset(p->products, 0, width * (width + 1) / 2 * sizeof *p->products);
 }

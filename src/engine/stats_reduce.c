@@ -255,9 +255,7 @@ static void find_moments(unit *u)
 {
     outcome is = find_shifted(u);
     if (is == TOO_WIDE) {
-        const mill__partial *p = u->partial;
-        memset(p->products, 0, u->features * (u->features + 1) / 2 * sizeof *p->products);
-        u->filled = 0;
+        mill__products_begin(u);
         u->wide = true;
         is = find_shifted(u);
     }
@@ -276,14 +274,17 @@ static void reduce(void *self, const mill_tensor *tensor, const mill__row *rows,
     mill__partial p = mill__partial_of(partial, tally->features, tally->covariance);
     unit u = mill__unit_of(tally, tensor, rows);
     u.partial = &p;
-    if (!u.good || !u.plane_length)
-        return;
-    if (mill__unit_take_scratch(&u)) {
+    bool any = u.good && u.plane_length, fits = any && mill__unit_take_scratch(&u);
+    size_t all = mill__partial_length(tally->features, tally->covariance);
+    /* products begin with the first vectors: they are many numbers */
+    memset(partial, 0, (fits && p.products ? (size_t)(p.products - p.n) : all) * sizeof(double));
+    if (fits) {
         find_moments(&u);
         if (tally->quantiles)
             mill__unit_all_blocks(&u, true, sketch_block);
     }
-    mill__unit_give_scratch(&u);
+    if (any)
+        mill__unit_give_scratch(&u);
 }
 
 static bool is_planar(const mill_type *type)

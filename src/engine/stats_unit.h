@@ -35,6 +35,7 @@ typedef struct mill__tally_unit {
     size_t good;                    /* samples that count */
     bool wide;                      /* values are taken as double, else as float, which holds them exactly */
     size_t filled;                  /* vectors in scratch->run */
+    bool begun;                     /* something is in partial->products */
     const mill__partial *partial;   /* that is being made */
 } mill__tally_unit;
 
@@ -61,6 +62,8 @@ void mill__unit_set_shift(mill__tally_unit *u, const double *numbers);
 /* Where up to *vectors differences from scratch->shift may be put; so many of them are there. ahead: the
  * values that are wanted next, or NULL. */
 void *mill__products_room(mill__tally_unit *u, size_t *vectors);
+/* Anew: what was put so far does not count. */
+void mill__products_begin(mill__tally_unit *u);
 void mill__products_put(mill__tally_unit *u, size_t vectors, const void *ahead);
 /* Whether products of differences within these extremes of feature k stay far from the limits of float: where
  * they are too large for it, and where they are so small that it has few digits left for them. */

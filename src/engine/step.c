@@ -470,8 +470,8 @@ static void reduce_unit(const mill__engine *e, const mill__batch *batch, size_t 
     const mill__reduction *reduction = e->config.job.reduction;
     const mill_tensor tensor = {
         .type = e->config.job.plan->output, .n = (int64_t)nrows, .data = (void *)(uintptr_t)data};
-    void *partial = memset(batch->partials + u * reduction->nbytes, 0, reduction->nbytes);
-    reduction->run(reduction->self, &tensor, &batch->rows[u * reduction->unit], partial);
+    reduction->run(reduction->self, &tensor, &batch->rows[u * reduction->unit],
+                   batch->partials + u * reduction->nbytes);
 }
 
 /* So many rows of a unit are transformed; so many others will never come. The thread that makes it whole

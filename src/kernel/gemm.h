@@ -30,17 +30,17 @@ typedef struct mill__gemm {
     void (*f64)(double *out, size_t out_stride, const double *a, size_t a_stride, size_t rows,
                 const double *mean, const double *b, size_t depth, size_t columns);
 
-    /* triangle += x^T x: the upper triangle, packed row after row, n (n + 1) / 2 numbers. x: rows x n. Rows
-     * are taken in runs of MILL__GRAM_RUN (the last may be shorter): a run's sums are chains of fused
-     * multiply-adds from 0 in the type of x, which are then added to triangle in double. So a number of rows
-     * that is split at multiples of MILL__GRAM_RUN over several calls gives the same bytes as one call. work:
-     * as many bytes as mill__gram_work_nbytes says, 64-byte aligned; what is in it does not matter.
-     * ahead: what is wanted next; about as many bytes of it as x takes are brought into the caches meanwhile.
-     * NULL: nothing. */
-    void (*gram_f32)(double *triangle, const float *x, size_t stride, size_t rows, size_t n, void *work,
-                     const void *ahead);
-    void (*gram_f64)(double *triangle, const double *x, size_t stride, size_t rows, size_t n, void *work,
-                     const void *ahead);
+    /* triangle += x^T x, or, if it begins, = x^T x: the upper triangle, packed row after row, n (n + 1) / 2
+     * numbers. x: rows x n, at least one row. Rows are taken in runs of MILL__GRAM_RUN (the last may be
+     * shorter): a run's sums are chains of fused multiply-adds from 0 in the type of x, which are then added
+     * to triangle in double. So a number of rows that is split at multiples of MILL__GRAM_RUN over several
+     * calls gives the same bytes as one call. work: as many bytes as mill__gram_work_nbytes says, 64-byte
+     * aligned; what is in it does not matter. ahead: what is wanted next; about as many bytes of it as x
+     * takes are brought into the caches meanwhile. NULL: nothing. */
+    void (*gram_f32)(double *triangle, bool begins, const float *x, size_t stride, size_t rows, size_t n,
+                     void *work, const void *ahead);
+    void (*gram_f64)(double *triangle, bool begins, const double *x, size_t stride, size_t rows, size_t n,
+                     void *work, const void *ahead);
 } mill__gemm;
 
 extern const mill__gemm mill__gemm_base;

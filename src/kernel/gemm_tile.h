@@ -183,21 +183,27 @@ static void NAME(gram_columns)(REAL *to, const REAL *x, size_t stride, size_t ro
         }
 }
 
-/* Add a cell whose first element is (row, column) to what of it lies in the upper triangle. */
-static void NAME(gram_add)(double *restrict triangle, size_t n, REAL (*restrict cell)[NAME(cell)], size_t row,
-                           size_t column, size_t columns)
+/* What of a cell, whose first element is (row, column), lies in the upper triangle goes there: begins, or is
+ * added. */
+static void NAME(gram_add)(double *restrict triangle, bool begins, size_t n,
+                           REAL (*restrict cell)[NAME(cell)], size_t row, size_t column, size_t columns)
 {
     columns = n - column < columns ? n - column : columns;
     for (size_t r = 0; r < GRAM_ROWS && row < n; r++, row++) {
         double *line = triangle + row * n - row * (row + 1) / 2; /* of which column `row` is the first */
-        for (size_t k = row > column ? row - column : 0; k < columns; k++)
-            line[column + k] += (double)cell[r][k];
+        size_t first = row > column ? row - column : 0;
+        if (begins)
+            for (size_t k = first; k < columns; k++)
+                line[column + k] = (double)cell[r][k];
+        else
+            for (size_t k = first; k < columns; k++)
+                line[column + k] += (double)cell[r][k];
     }
 }
 
 /* Rows i and on of the triangle. */
-static void NAME(gram_strip)(double *triangle, size_t rows, size_t n, size_t i, const REAL *columns,
-                             const char *ahead)
+static void NAME(gram_strip)(double *triangle, bool begins, size_t rows, size_t n, size_t i,
+                             const REAL *columns, const char *ahead)
 {
     _Alignas(64) REAL cell[GRAM_ROWS][NAME(cell)];
     const REAL *a = columns + i / NAME(lanes) * rows * NAME(lanes) + i % NAME(lanes);
@@ -215,19 +221,19 @@ static void NAME(gram_strip)(double *triangle, size_t rows, size_t n, size_t i, 
         else
             NAME(gram_cell)(1, cell, a, b, rows, ahead, ahead_step);
         taken = vectors * NAME(lanes);
-        NAME(gram_add)(triangle, n, cell, i, j, taken);
+        NAME(gram_add)(triangle, begins, n, cell, i, j, taken);
         ahead_step = 0; /* all is fetched */
     }
 }
 
-static void NAME(gram)(double *triangle, const REAL *x, size_t stride, size_t rows, size_t n, void *work,
-                       const void *ahead)
+static void NAME(gram)(double *triangle, bool begins, const REAL *x, size_t stride, size_t rows, size_t n,
+                       void *work, const void *ahead)
 {
-    for (size_t run; rows; rows -= run, x += run * stride, ahead = NULL) {
+    for (size_t run; rows; rows -= run, x += run * stride, ahead = NULL, begins = false) {
         run = rows < MILL__GRAM_RUN ? rows : MILL__GRAM_RUN;
         NAME(gram_columns)(work, x, stride, run, n);
         for (size_t i = 0; i < n; i += GRAM_ROWS)
             NAME(gram_strip)
-        (triangle, run, n, i, work, ahead ? (const char *)ahead + i * run * sizeof(REAL) : NULL);
+        (triangle, begins, run, n, i, work, ahead ? (const char *)ahead + i * run * sizeof(REAL) : NULL);
     }
 }

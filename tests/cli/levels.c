@@ -153,9 +153,9 @@ static void products(const mill__kernels *k)
     for (int i = 0; i < DEPTH * COLUMNS; i++)
         ((float *)a)[i] = (float)b[i];
     memset(out, 0, sizeof out);
-    gemm->gram_f32(out, (float *)a, COLUMNS, DEPTH, COLUMNS, panels, NULL);
+    gemm->gram_f32(out, true, (float *)a, COLUMNS, DEPTH, COLUMNS, panels, NULL);
     show("gram f32", out, sizeof out);
-    gemm->gram_f64(out, b, COLUMNS, DEPTH, COLUMNS, panels, NULL);
+    gemm->gram_f64(out, true, b, COLUMNS, DEPTH, COLUMNS, panels, NULL);
     show("gram f64", out, sizeof out);
 }
 

@@ -130,12 +130,16 @@ static size_t extent(size_t rows, size_t stride, size_t width)
         for (size_t i = 0; i < nt; i++)                                                                      \
             got[i] = want[i] = twice[i] = random_number();                                                   \
         naive_gram_##id(want, x, stride, rows, n);                                                           \
-        gemm->gram_##id(got, x, stride, rows, n, work, NULL);                                                \
+        gemm->gram_##id(got, false, x, stride, rows, n, work, NULL);                                         \
         EXPECT_MSG(!memcmp(got, want, nt * sizeof *got), "%s gram %zu x %zu", #id, rows, n);                 \
         size_t first = rows / 2 / MILL__GRAM_RUN * MILL__GRAM_RUN;                                           \
-        gemm->gram_##id(twice, x, stride, first, n, work, NULL);                                             \
-        gemm->gram_##id(twice, x + first * stride, stride, rows - first, n, work, NULL);                     \
+        gemm->gram_##id(twice, false, x, stride, first, n, work, NULL);                                      \
+        gemm->gram_##id(twice, false, x + first * stride, stride, rows - first, n, work, NULL);              \
         EXPECT(!memcmp(twice, want, nt * sizeof *got));                                                      \
+        gemm->gram_##id(got, true, x, stride, rows, n, work, NULL);                                          \
+        memset(want, 0, nt * sizeof *want);                                                                  \
+        naive_gram_##id(want, x, stride, rows, n);                                                           \
+        EXPECT(!rows || !memcmp(got, want, nt * sizeof *got));                                               \
         free(x), free(got), free(want), free(twice), free(work);                                             \
     }
 FOR_TYPE(float, f32, fmaf)
