@@ -76,6 +76,51 @@ bool mill__batch_add(mill__batch *batch, const mill__sample *sample, const char 
     return true;
 }
 
+/* One more than a number in decimal, with its leading zeros. */
+static void next_key(char *key, const char *before)
+{
+    size_t n = strlen(before), i = n;
+    memcpy(key, before, n + 1);
+    while (i && key[i - 1] == '9')
+        key[--i] = '0';
+    if (i) {
+        key[i - 1]++;
+        return;
+    }
+    memmove(key + 1, key, n + 1);
+    key[0] = '1';
+}
+
+bool mill__batch_more(mill__batch *batch, size_t n, size_t stride)
+{
+    enum { KEY = 24 };
+    const mill__row *last = &batch->rows[batch->n - 1];
+    const size_t nfields = (size_t)last->nfields;
+    char *keys = strlen(last->key) < KEY - 4 ? mill__arena_alloc(&batch->arena, n * KEY) : NULL;
+    mill__field *fields = mill__arena_alloc(&batch->arena, n * nfields * sizeof *fields);
+    if (!keys || !fields)
+        return false;
+    for (size_t i = 0; i < n; i++, fields += nfields, keys += KEY, last++) {
+        mill__row *row = &batch->rows[batch->n + i];
+        const mill__buffer own = row->blob;
+        *row = *last;
+        row->blob = own;
+        row->sample++;
+        row->offset += stride;
+        row->key = keys;
+        row->fields = fields;
+        next_key(keys, last->key);
+        for (size_t f = 0; f < nfields; f++) {
+            fields[f] = last->fields[f];
+            fields[f].data += stride;
+            fields[f].offset += stride;
+        }
+    }
+    batch->source_nbytes += n * last->nbytes;
+    batch->n += n;
+    return true;
+}
+
 bool mill__batch_issue(mill__batch *batch, const mill_issue *issue)
 {
     if (batch->nissues == batch->issue_capacity) {

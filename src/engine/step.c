@@ -364,6 +364,28 @@ static bool walk_one(mill__engine *e, mill__step *step, mill__sample *sample, mi
     return false;
 }
 
+/* Those behind it that are like it, many at a time; as in walk_one. */
+static bool walk_more(mill__engine *e, mill__step *step, mill_error *err)
+{
+    enum { MOST = 256 }; /* what is kept of them is not too much to be had in a piece */
+    mill__shard *s = step->shard;
+    mill__block *b = step->block;
+    mill__batch *batch = &step->slot->batch;
+    for (size_t n, stride = 0;; pass(s, b, n * stride)) {
+        const mill__window window = {
+            .data = b->at, .nbytes = b->left, .offset = s->position, .last = b->last};
+        size_t places = e->places - batch->n;
+        n = s->format->more(s->walker, &window, places < MOST ? places : MOST, &stride);
+        if (!n)
+            return true;
+        if (!mill__batch_more(batch, n, stride)) {
+            mill__no_memory(err, n * sizeof *batch->rows, "samples");
+            give_up(step, err);
+            return false;
+        }
+    }
+}
+
 static void walk(void *self, mill__unit *unit)
 {
     mill__engine *e = self;
@@ -375,9 +397,11 @@ static void walk(void *self, mill__unit *unit)
         mill__sample sample;
         mill_error err;
         mill__batch *batch = &step->slot->batch;
+        const bool alike = step->shard->format->more && !e->config.job.carry;
         mill__error_clear(&err); /* once: it is large, and whatever fails ends the walk */
         while (batch->n < e->places && (batch->n == 0 || batch->source_nbytes < e->batch_source_nbytes))
-            if (!walk_one(e, step, &sample, &err))
+            if (!walk_one(e, step, &sample, &err) ||
+                (alike && sample.status == MILL_OK && !walk_more(e, step, &err)))
                 break;
     }
     mill__trace_span(e->config.trace, "walk", begin, "\"shard\":%zu,\"samples\":%zu", step->shard->ordinal,

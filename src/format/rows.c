@@ -257,6 +257,26 @@ mill_status mill__rows_next(void *self, const mill__window *window, const mill__
     return MILL_OK;
 }
 
+/* The last row is left to next(), which knows where it ends. */
+size_t mill__rows_more(void *self, const mill__window *window, size_t most, size_t *stride)
+{
+    walker *w = self;
+    const mill__rows *r = &w->is;
+    const size_t step = (size_t)stride_of(r), nbytes = (size_t)r->row_nbytes;
+    if (r->labels || r->label || w->row + 1 >= r->rows || window->nbytes < nbytes)
+        return 0;
+    size_t n = (window->nbytes - nbytes) / step + 1;
+    n = n < most ? n : most;
+    n = n < r->rows - w->row - 1 ? n : (size_t)(r->rows - w->row - 1);
+    if (n * step > window->nbytes) /* a gap that is not there yet is next()'s, too */
+        n--;
+    if (n)
+        w->key[0] = 0;
+    w->row += n;
+    *stride = step;
+    return n;
+}
+
 void mill__rows_close(void *self)
 {
     free(self);

@@ -39,6 +39,7 @@ mill_status mill__rows_open(const mill__format_ops *self, void **out, const mill
                             int64_t class_index, uint64_t max_sample_nbytes, mill_error *err);
 mill_status mill__rows_next(void *self, const mill__window *window, const mill__report *report,
                             mill__sample *sample, size_t *used, size_t *need, mill_error *err);
+size_t mill__rows_more(void *self, const mill__window *window, size_t most, size_t *stride);
 void mill__rows_close(void *self);
 mill_status mill__rows_locate(const mill__format_ops *self, const mill_shard_info *info,
                               const mill__window *head, mill__extents *extents, mill_error *err);
@@ -52,8 +53,8 @@ mill_status mill__rows_view(const mill__format_ops *self, const mill__bytes *sto
 extern const mill__format_ops mill__format_npy;
 
 #define MILL__ROWS_CALLBACKS                                                                                 \
-    .peek = mill__rows_peek, .open = mill__rows_open, .next = mill__rows_next, .close = mill__rows_close,    \
-    .locate = mill__rows_locate, .at = mill__rows_at
+    .peek = mill__rows_peek, .open = mill__rows_open, .next = mill__rows_next, .more = mill__rows_more,      \
+    .close = mill__rows_close, .locate = mill__rows_locate, .at = mill__rows_at
 
 /* Bytes of one sample of type; false: more than 2^62, or no elements. */
 bool mill__rows_nbytes(const mill_type *type, uint64_t *nbytes);
