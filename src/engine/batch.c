@@ -76,19 +76,20 @@ bool mill__batch_add(mill__batch *batch, const mill__sample *sample, const char 
     return true;
 }
 
-/* One more than a number in decimal, with its leading zeros. */
-static void next_key(char *key, const char *before)
+/* One more than a number of n digits, with its leading zeros; how many digits it has. */
+static size_t next_key(char *key, const char *before, size_t n)
 {
-    size_t n = strlen(before), i = n;
+    size_t i = n;
     memcpy(key, before, n + 1);
     while (i && key[i - 1] == '9')
         key[--i] = '0';
     if (i) {
         key[i - 1]++;
-        return;
+        return n;
     }
     memmove(key + 1, key, n + 1);
     key[0] = '1';
+    return n + 1;
 }
 
 bool mill__batch_more(mill__batch *batch, size_t n, size_t stride)
@@ -96,7 +97,8 @@ bool mill__batch_more(mill__batch *batch, size_t n, size_t stride)
     enum { KEY = 24 };
     const mill__row *last = &batch->rows[batch->n - 1];
     const size_t nfields = (size_t)last->nfields;
-    char *keys = strlen(last->key) < KEY - 4 ? mill__arena_alloc(&batch->arena, n * KEY) : NULL;
+    size_t ndigits = strlen(last->key);
+    char *keys = ndigits < KEY - 4 ? mill__arena_alloc(&batch->arena, n * KEY) : NULL;
     mill__field *fields = mill__arena_alloc(&batch->arena, n * nfields * sizeof *fields);
     if (!keys || !fields)
         return false;
@@ -109,7 +111,7 @@ bool mill__batch_more(mill__batch *batch, size_t n, size_t stride)
         row->offset += stride;
         row->key = keys;
         row->fields = fields;
-        next_key(keys, last->key);
+        ndigits = next_key(keys, last->key, ndigits);
         for (size_t f = 0; f < nfields; f++) {
             fields[f] = last->fields[f];
             fields[f].data += stride;

@@ -403,6 +403,8 @@ static void walk(void *self, mill__unit *unit)
             if (!walk_one(e, step, &sample, &err) ||
                 (alike && sample.status == MILL_OK && !walk_more(e, step, &err)))
                 break;
+        if (!step->block->left && !step->block->last)
+            step->block_done = true; /* not another step that finds nothing */
     }
     mill__trace_span(e->config.trace, "walk", begin, "\"shard\":%zu,\"samples\":%zu", step->shard->ordinal,
                      step->slot->batch.n - step->first);
