@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_npy.c: .npy shards: which headers are read, which refused and why, and that rows come out the same
  * however the shard is cut. */
+#include "engine/batch.h"
 #include "format/npy_header.h"
+#include "format/rows.h"
 #include "format_fixture.h"
 
 enum { ROOMY = 1 << 24 };
@@ -285,6 +287,82 @@ START_TEST(written_headers_are_read_again)
 }
 END_TEST
 
+/* The next sample, as next() gives it. */
+static mill_status step_on(const mill__format_ops *format, void *walker, const uint8_t *data, size_t nbytes,
+                           size_t *at, mill__sample *sample)
+{
+    const mill__window window = {.data = data + *at, .nbytes = nbytes - *at, .offset = *at, .last = true};
+    const mill__report report = {0};
+    size_t used = 0, need = 0;
+    mill_error err;
+    mill_status status = format->next(walker, &window, &report, sample, &used, &need, &err);
+    *at += used;
+    return status;
+}
+
+static bool are_alike(const mill__row *row, const mill__sample *sample)
+{
+    const mill__field *a = row->fields, *b = sample->fields;
+    return !strcmp(row->key, sample->key) && row->offset == sample->offset && row->nbytes == sample->nbytes &&
+           row->label == sample->label && row->nfields == sample->nfields && a->data == b->data &&
+           a->offset == b->offset && a->nbytes == b->nbytes && a->name_nbytes == b->name_nbytes &&
+           !memcmp(a->name, b->name, a->name_nbytes);
+}
+
+/* All rows with one batch, at most so many at a time and so many bytes in sight, and one by one. */
+static void check_many(const mill__buffer *b, size_t nrows, size_t most, size_t sight)
+{
+    const mill__format_ops *format = &mill__format_npy;
+    const mill_shard_info info = {.nbytes = b->nbytes};
+    void *one, *many;
+    mill_error err;
+    mill__sample sample;
+    mill__batch batch;
+    size_t at = 0, at_many = 0, stride = 0, checked = 0;
+    ck_assert_int_eq(format->open(format, &one, &info, -1, ROOMY, &err), MILL_OK);
+    ck_assert_int_eq(format->open(format, &many, &info, -1, ROOMY, &err), MILL_OK);
+    ck_assert_int_eq(mill__batch_open(&batch, nrows), MILL_OK);
+    bool good = true; /* not an assertion for each row: they are slow */
+    while (good && step_on(format, many, b->data, b->nbytes, &at_many, &sample) == MILL_OK) {
+        good = mill__batch_add(&batch, &sample, NULL);
+        const size_t left = b->nbytes - at_many;
+        const mill__window window = {.data = b->data + at_many,
+                                     .nbytes = left < sight ? left : sight,
+                                     .offset = at_many,
+                                     .last = left <= sight};
+        size_t n = format->more(many, &window, most, &stride);
+        good =
+            good && n <= most && n * stride <= window.nbytes && (!n || mill__batch_more(&batch, n, stride));
+        at_many += n * stride;
+        for (; good && checked < batch.n; checked++)
+            good = !step_on(format, one, b->data, b->nbytes, &at, &sample) &&
+                   batch.rows[checked].sample == (int64_t)checked && are_alike(&batch.rows[checked], &sample);
+    }
+    ck_assert(good);
+    ck_assert_uint_eq(checked, nrows);
+    ck_assert_uint_eq(at_many, b->nbytes);
+    mill__batch_free(&batch);
+    format->close(one);
+    format->close(many);
+}
+
+START_TEST(many_rows_at_once_are_those_of_one_by_one)
+{
+    enum { ROWS = 1000123 };
+    uint8_t *data = calloc(ROWS, 1);
+    mill__buffer b = {0};
+    make(&b, 1, HEADER("|u1", "False", "(1000123, 1)"), data, ROWS);
+    check_many(&b, ROWS, 256, SIZE_MAX);
+    check_many(&b, ROWS, 1000, 777);
+    mill__buffer_free(&b);
+    make(&b, 1, HEADER("<f4", "False", "(1001, 3)"), data, 1001 * 12);
+    for (size_t sight = 0; sight < 40; sight++)
+        check_many(&b, 1001, 7, sight);
+    mill__buffer_free(&b);
+    free(data);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("npy");
@@ -301,6 +379,7 @@ int main(void)
     tcase_add_test(tc, truncated_at_every_byte);
     tcase_add_test(tc, cut_everywhere);
     tcase_add_test(tc, rows_are_numbered_without_end);
+    tcase_add_test(tc, many_rows_at_once_are_those_of_one_by_one);
     tcase_add_test(tc, written_headers_are_read_again);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
