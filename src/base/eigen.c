@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Behind the arguments come the lengths of those that are text, as gfortran passes them. */
 typedef void dsyevd_fn(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
@@ -21,16 +20,26 @@ typedef void dsyrk_fn(const char *uplo, const char *trans, const int *n, const i
                       size_t uplo_length, size_t trans_length);
 
 /* It stays loaded: its threads could not be unloaded safely. */
-static mill_status find(const char *name, void *function, mill_error *err)
+static mill_status find(const char *name, void **function, mill_error *err)
 {
     void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
-    void *found = library ? dlsym(library, name) : NULL;
-    if (!found)
+    *function = library ? dlsym(library, name) : NULL;
+    if (!*function)
         return mill_fail(err, MILL_IO, "openblas",
                          "OpenBLAS, which does the linear algebra, is needed: %.300s", dlerror());
-    memcpy(function, &found, sizeof found);
     return MILL_OK;
 }
+
+/* C does not turn the one kind of pointer into the other; POSIX lets both be the same bytes. */
+typedef union dsyevd_pointer {
+    void *found;
+    dsyevd_fn *call;
+} dsyevd_pointer;
+
+typedef union dsyrk_pointer {
+    void *found;
+    dsyrk_fn *call;
+} dsyrk_pointer;
 
 static int solve(dsyevd_fn *dsyevd, double *matrix, int n, double *values, double *work, int lwork,
                  int *iwork, int liwork)
@@ -44,15 +53,15 @@ static mill_status solve_with_room(double *matrix, int n, double *values, mill_e
 {
     double lwork = 0;
     int liwork = 0;
-    dsyevd_fn *dsyevd;
-    mill_status status = find("dsyevd_", &dsyevd, err);
+    dsyevd_pointer dsyevd;
+    mill_status status = find("dsyevd_", &dsyevd.found, err);
     if (status)
         return status;
-    if (solve(dsyevd, matrix, n, values, &lwork, -1, &liwork, -1) || lwork > INT_MAX)
+    if (solve(dsyevd.call, matrix, n, values, &lwork, -1, &liwork, -1) || lwork > INT_MAX)
         return mill_fail(err, MILL_INTERNAL, "lapack", "dsyevd has no work space for %d features", n);
     double *work = malloc((size_t)lwork * sizeof *work);
     int *iwork = malloc((size_t)liwork * sizeof *iwork);
-    int info = work && iwork ? solve(dsyevd, matrix, n, values, work, (int)lwork, iwork, liwork) : 0;
+    int info = work && iwork ? solve(dsyevd.call, matrix, n, values, work, (int)lwork, iwork, liwork) : 0;
     if (!work || !iwork)
         status = mill__no_memory(err, (size_t)lwork * sizeof *work, "the eigenvectors");
     else if (info)
@@ -100,13 +109,13 @@ mill_status mill__eigen_symmetric(double *matrix, size_t n, double *values, mill
 
 mill_status mill__eigen_gram(const double *rows, size_t k, size_t n, double *gram, mill_error *err)
 {
-    dsyrk_fn *dsyrk;
-    mill_status status = find("dsyrk_", &dsyrk, err);
+    dsyrk_pointer dsyrk;
+    mill_status status = find("dsyrk_", &dsyrk.found, err);
     if (status)
         return status;
     const double one = 1, zero = 0;
     const int columns = (int)n, sums = (int)k;
-    dsyrk("L", "N", &columns, &sums, &one, rows, &columns, &zero, gram, &columns, 1, 1);
+    dsyrk.call("L", "N", &columns, &sums, &one, rows, &columns, &zero, gram, &columns, 1, 1);
     for (size_t i = 0; i < n; i++) /* "L" there are the elements right of the diagonal here */
         for (size_t j = i + 1; j < n; j++)
             gram[j * n + i] = gram[i * n + j];

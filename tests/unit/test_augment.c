@@ -583,7 +583,7 @@ int main(void)
 {
     Suite *suite = suite_create("augment");
     TCase *tests = tcase_create("augment");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_loop_test(tests, what_cannot_be_is_refused_in_words, 0, sizeof refusals / sizeof *refusals);
     tcase_add_loop_test(tests, the_result_is_a_function_of_the_sample, 0, NTEXTS);
     tcase_add_test(tests, chance_falls_as_often_as_it_should);

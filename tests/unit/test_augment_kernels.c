@@ -406,7 +406,7 @@ int main(void)
 {
     Suite *suite = suite_create("augment_kernels");
     TCase *tests = tcase_create("augment_kernels");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_loop_test(tests, blends, 0, NLEVELS);
     tcase_add_loop_test(tests, luma_and_saturation, 0, NLEVELS);
     tcase_add_loop_test(tests, hue, 0, NLEVELS);

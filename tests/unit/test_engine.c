@@ -463,7 +463,7 @@ int main(void)
 {
     Suite *suite = suite_create("engine");
     TCase *quick = tcase_create("quick"), *tc = tcase_create("invariants");
-    tcase_set_timeout(quick, 120);
+    tcase_set_timeout(quick, 240);
     tcase_set_timeout(tc, 240);
     tcase_add_test(quick, each_sample_once_and_in_order_for_every_team);
     tcase_add_test(quick, uneven_empty_and_huge_shards);

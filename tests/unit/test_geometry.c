@@ -378,7 +378,7 @@ int main(void)
 {
     Suite *suite = suite_create("geometry");
     TCase *tests = tcase_create("geometry");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_test(tests, center_crop_rounds_as_torchvision_does);
     tcase_add_test(tests, resize_keeps_the_ratio_or_takes_both_sides);
     tcase_add_test(tests, a_known_input_size_gives_a_known_output_size);

@@ -799,7 +799,7 @@ int main(void)
 {
     Suite *suite = suite_create("index");
     TCase *tc = tcase_create("all");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, make_folder, remove_folder);
     tcase_add_test(tc, a_walk_finds_every_sample);
     tcase_add_test(tc, large_samples_are_walked_in_pieces);

@@ -301,7 +301,7 @@ int main(void)
 {
     Suite *suite = suite_create("io");
     TCase *tc = tcase_create("both backends");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, make_file, drop_file);
     tcase_add_loop_test(tc, reads_from_many_threads_give_the_bytes_of_the_file, 0, NBACKENDS);
     tcase_add_loop_test(tc, only_the_end_of_the_file_shortens_a_read, 0, NBACKENDS);

@@ -178,7 +178,7 @@ int main(void)
 {
     Suite *suite = suite_create("io jobs");
     TCase *tc = tcase_create("both backends");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 240);
     tcase_add_loop_test(tc, a_job_runs_on_a_named_thread_with_signals_blocked, 0, NBACKENDS);
     tcase_add_loop_test(tc, blocking_reads_run_side_by_side, 0, NBACKENDS);
     tcase_add_loop_test(tc, no_more_threads_than_depth, 0, NBACKENDS);

@@ -122,7 +122,7 @@ int main(void)
 {
     Suite *suite = suite_create("io refused");
     TCase *tc = tcase_create("kernels that refuse");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, make_file, drop_file);
     tcase_add_test(tc, where_io_uring_is_forbidden_threads_read);
     tcase_add_test(tc, io_uring_forbidden_halfway_loses_no_read);

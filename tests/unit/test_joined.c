@@ -345,7 +345,7 @@ int main(void)
 {
     Suite *suite = suite_create("joined");
     TCase *tc = tcase_create("shards");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 240);
     tcase_add_test(tc, each_shard_is_its_windows);
     tcase_add_test(tc, errors_name_both_shards);
     tcase_add_test(tc, a_shortage_passes);

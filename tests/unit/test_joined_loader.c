@@ -204,7 +204,7 @@ int main(void)
 {
     Suite *suite = suite_create("joined loader");
     TCase *tc = tcase_create("windows");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 240);
     tcase_add_test(tc, every_rank_has_its_part);
     tcase_add_test(tc, a_state_goes_on_in_another_world);
     tcase_add_test(tc, a_broken_shard);

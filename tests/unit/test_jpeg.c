@@ -270,7 +270,7 @@ int main(void)
 {
     Suite *suite = suite_create("jpeg");
     TCase *tests = tcase_create("jpeg");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_checked_fixture(tests, open_renderer, close_renderer);
     tcase_add_loop_test(tests, a_region_is_that_of_a_full_decode, 0, JPEG_KINDS);
     tcase_add_test(tests, one_pixel_is_enough);

@@ -359,7 +359,7 @@ int main(void)
 {
     Suite *suite = suite_create("broken jpeg");
     TCase *tests = tcase_create("broken jpeg");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_checked_fixture(tests, open_renderer, close_renderer);
     tcase_add_loop_test(tests, no_cut_file_gives_a_picture, 0, JPEG_KINDS);
     tcase_add_test(tests, what_is_there_of_a_cut_file_is_right);

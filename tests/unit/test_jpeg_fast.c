@@ -180,7 +180,7 @@ int main(void)
 {
     Suite *suite = suite_create("jpeg_fast");
     TCase *tests = tcase_create("jpeg_fast");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_checked_fixture(tests, open_renderer, close_renderer);
     tcase_add_test(tests, as_small_as_leaves_a_pixel_for_each);
     tcase_add_test(tests, a_shrunk_view_shows_the_same_piece);

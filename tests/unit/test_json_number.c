@@ -89,7 +89,7 @@ int main(void)
 {
     Suite *suite = suite_create("json_number");
     TCase *tc = tcase_create("all");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 240);
     tcase_add_test(tc, numbers_that_are_round);
     tcase_add_test(tc, numbers_of_all_sizes);
     tcase_add_test(tc, lists_have_null_for_what_is_no_number);

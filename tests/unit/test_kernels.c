@@ -235,7 +235,7 @@ int main(void)
 {
     Suite *suite = suite_create("kernels");
     TCase *tests = tcase_create("kernels");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_test(tests, a_weight_is_its_two_parts);
     tcase_add_loop_test(tests, rows_are_weighted_sums, 0, NLEVELS);
     tcase_add_loop_test(tests, columns_are_weighted_sums, 0, NLEVELS);

@@ -434,7 +434,7 @@ int main(void)
     Suite *suite = suite_create("linear");
     TCase *tc = tcase_create("linear");
     tcase_add_checked_fixture(tc, make_folder, remove_folder);
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 240);
     tcase_add_test(tc, matmul_takes_a_matrix_in_any_order);
     tcase_add_test(tc, every_dtype_is_multiplied);
     tcase_add_test(tc, project_takes_the_first_components);

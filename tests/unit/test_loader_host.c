@@ -73,7 +73,7 @@ int main(void)
 {
     Suite *suite = suite_create("loader_host");
     TCase *tc = tcase_create("host");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 240);
     tcase_add_test(tc, blas_and_regions_between_the_calls);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

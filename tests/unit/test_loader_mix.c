@@ -417,7 +417,7 @@ int main(void)
 {
     Suite *suite = suite_create("loader_mix");
     TCase *tests = tcase_create("loader_mix");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_test(tests, mixup_is_the_weighed_sum_of_neighbours);
     tcase_add_test(tests, odd_batches_leave_their_last_row);
     tcase_add_test(tests, pairs_are_the_same_at_any_world_size);

@@ -219,7 +219,7 @@ int main(void)
 {
     Suite *suite = suite_create("loader_options");
     TCase *tc = tcase_create("options");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 240);
     tcase_add_test(tc, numbers_out_of_range);
     tcase_add_test(tc, pipelines_and_specs_that_will_not_do);
     tcase_add_test(tc, a_state_is_one_printable_line);

@@ -367,7 +367,7 @@ int main(void)
 {
     Suite *suite = suite_create("npy");
     TCase *tc = tcase_create("headers and rows");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 240);
     tcase_add_test(tc, every_version_and_way_of_writing_is_read);
     tcase_add_test(tc, numeric_dtypes);
     tcase_add_test(tc, other_dtypes_are_refused);

@@ -241,7 +241,7 @@ int main(void)
 {
     Suite *suite = suite_create("npy orders");
     TCase *tc = tcase_create("views");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 300);
     tcase_add_test(tc, every_piece_is_right);
     tcase_add_test(tc, large_arrays);
     tcase_add_test(tc, truncated_at_every_byte);

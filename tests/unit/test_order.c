@@ -388,7 +388,7 @@ int main(void)
 {
     Suite *suite = suite_create("order");
     TCase *tc = tcase_create("all");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 240);
     tcase_add_test(tc, the_ranks_together_have_each_sample_once_and_equally_many_batches);
     tcase_add_test(tc, a_global_batch_is_the_same_for_every_world_size);
     tcase_add_test(tc, it_does_not_matter_when_counts_become_known);

@@ -294,7 +294,7 @@ int main(void)
 {
     Suite *suite = suite_create("params");
     TCase *tests = tcase_create("params");
-    tcase_set_timeout(tests, 120); /* making a locale takes a while */
+    tcase_set_timeout(tests, 240); /* making a locale takes a while */
     tcase_add_checked_fixture(tests, make_folder, remove_folder);
     tcase_add_test(tests, clauses_are_cut_at_bars_and_blanks);
     tcase_add_test(tests, malformed_text_is_refused_by_column);

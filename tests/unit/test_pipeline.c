@@ -349,7 +349,7 @@ int main(void)
 {
     Suite *suite = suite_create("pipeline");
     TCase *tests = tcase_create("pipeline");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_loop_test(tests, a_wrong_text_is_refused_with_words_that_help, 0,
                         sizeof wrong_texts / sizeof *wrong_texts);
     tcase_add_loop_test(tests, the_canonical_text_is_a_fixed_point, 0,

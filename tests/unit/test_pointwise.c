@@ -728,7 +728,7 @@ int main(void)
 {
     Suite *suite = suite_create("pointwise");
     TCase *tests = tcase_create("pointwise");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_test(tests, all_levels_give_the_same_bits);
     tcase_add_test(tests, sin_and_log1p_are_accurate);
     tcase_add_test(tests, edges_of_sin_and_log1p);

@@ -255,7 +255,7 @@ int main(void)
 {
     Suite *suite = suite_create("resample");
     TCase *tests = tcase_create("resample");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_loop_test(tests, windows_lie_within_and_begin_in_order, 0, NFILTERS);
     tcase_add_loop_test(tests, weights_are_the_filter_normalised, 1, NFILTERS);
     tcase_add_test(tests, nearest_takes_the_pixel_under_the_centre);

@@ -205,7 +205,7 @@ int main(void)
 {
     Suite *suite = suite_create("policy");
     TCase *tests = tcase_create("policy");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_checked_fixture(tests, make_folder, remove_folder);
     tcase_add_test(tests, skip_gives_the_same_for_any_team);
     tcase_add_test(tests, substitute_gives_the_same_for_any_team);

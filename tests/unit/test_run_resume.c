@@ -299,7 +299,7 @@ int main(void)
 {
     Suite *suite = suite_create("resume");
     TCase *tests = tcase_create("resume");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_checked_fixture(tests, make_folder, remove_folder);
     tcase_add_test(tests, cancelled_at_each_progress_call);
     tcase_add_test(tests, a_finished_run_is_kept_whole);

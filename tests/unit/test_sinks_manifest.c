@@ -380,7 +380,7 @@ int main(void)
 {
     Suite *suite = suite_create("manifest");
     TCase *tests = tcase_create("manifest");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_checked_fixture(tests, make_folder, remove_folder);
     add_tests(tests);
     suite_add_tcase(suite, tests);

@@ -379,7 +379,7 @@ int main(void)
 {
     Suite *suite = suite_create("hostile tar");
     TCase *tc = tcase_create("damage and malice");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 240);
     tcase_add_test(tc, a_missing_or_single_end_marker_is_told);
     tcase_add_test(tc, members_behind_the_end_marker_are_taken_and_told);
     tcase_add_test(tc, garbage_behind_the_end_marker_is_told);

@@ -298,7 +298,7 @@ int main(void)
 {
     Suite *suite = suite_create("tensors");
     TCase *tc = tcase_create("transforms");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 240);
     tcase_add_test(tc, select_places);
     tcase_add_test(tc, transpose_axes);
     tcase_add_test(tc, transpose_in_every_order);

@@ -206,7 +206,7 @@ int main(void)
 {
     Suite *suite = suite_create("tensor sinks");
     TCase *tc = tcase_create("safetensors");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, make_folder, remove_folder);
     tcase_add_test(tc, bad_rows_are_left_out);
     tcase_add_test(tc, zeros_and_a_mask_for_bad_rows);

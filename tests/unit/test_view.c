@@ -336,7 +336,7 @@ int main(void)
 {
     Suite *suite = suite_create("view");
     TCase *tests = tcase_create("view");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_checked_fixture(tests, open_renderers, close_renderers);
     tcase_add_test(tests, a_folded_chain_is_the_chain_step_by_step);
     tcase_add_test(tests, the_usual_chains_need_one_rendering);
