@@ -2,12 +2,9 @@
 /* Element-wise float kernels, compiled once a level (-DMILL__LEVEL): plain loops that the compiler
  * vectorises.
  *
- * sin and log1p compute in double and round once, so that their error against the exact value stays below
- * 0.51 units in the last place, and so that no level needs fused operations to be accurate:
+ * log1p computes in double and rounds once, so that its error against the exact value stays below 0.51 units
+ * in the last place, and so that no level needs fused operations to be accurate:
  *
- *   sin    Reduction x = k pi + r, |r| <= pi/2, with pi cut in two parts so that k * PI_HIGH is exact (Cody
- * and Waite, "Software Manual for the Elementary Functions", 1980). sin x = (-1)^k r P(r^2), where P
- *          interpolates sin(sqrt y)/sqrt y at the 6 Chebyshev nodes of [0, (pi/2)^2]: relative error 2^-35.
  *   log1p  1 + x = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt 2). f is x itself when k is 0, so that nothing is
  * lost near 0. log(1 + f) = 2 atanh(s) = 2 s Q(s^2), s = f / (2 + f), where Q interpolates atanh(sqrt z)/sqrt
  * z at the 5 Chebyshev nodes of [0, (3 - 2 sqrt 2)^2]: relative error 2^-37. */
@@ -52,53 +49,6 @@ void KERNEL(clip)(float *out, const float *in, size_t n, float low, float high)
         float x = in[i];
         x = x < low ? low : x;
         out[i] = x > high ? high : x;
-    }
-}
-
-/* ---- sin ---- */
-
-#define PI_HIGH 0x1.921fb544p+1 /* 33 bits: exact times any k below 2^20 */
-#define PI_LOW  0x1.0b4611a626331p-33
-#define INV_PI  0x1.45f306dc9c883p-2
-/* Adding it rounds to an integer, which then stands in the low bits. */
-#define ROUNDER 0x1.8p52
-
-static inline float small_sin(float x)
-{
-    double d = x;
-    double shifted = d * INV_PI + ROUNDER;
-    double k = shifted - ROUNDER;
-    double r = (d - k * PI_HIGH) - k * PI_LOW;
-    double y = r * r;
-    double p = -0x1.9a69d74273848p-26;
-    p = p * y + 0x1.71701ad1427a6p-19;
-    p = p * y + -0x1.a017cff2b18bfp-13;
-    p = p * y + 0x1.11110c0012778p-7;
-    p = p * y + -0x1.55555544342aap-3;
-    p = p * y + 0x1.ffffffffda6fcp-1;
-    return (float)double_of(bits_of(r * p) ^ bits_of(shifted) << 63);
-}
-
-static int all_small(const float *in, size_t n)
-{
-    int large = 0;
-    for (size_t i = 0; i < n; i++)
-        large |= !(fabsf(in[i]) <= MILL__SIN_LIMIT);
-    return !large;
-}
-
-void KERNEL(sin)(float *out, const float *in, size_t n)
-{
-    enum { BLOCK = 256 };
-    for (size_t i = 0; i < n; i += BLOCK) {
-        size_t m = n - i < BLOCK ? n - i : BLOCK;
-        if (all_small(in + i, m)) {
-            for (size_t j = i; j < i + m; j++)
-                out[j] = small_sin(in[j]);
-        } else {
-            for (size_t j = i; j < i + m; j++)
-                out[j] = fabsf(in[j]) <= MILL__SIN_LIMIT ? small_sin(in[j]) : (float)sin((double)in[j]);
-        }
     }
 }
 

@@ -352,10 +352,57 @@ START_TEST(sin_and_log1p_are_accurate)
                 in[i] = (float)(((double)random_u32() / 0x1p31 - 1.0) * (round % 4 == 1 ? 1e4 : 4.0));
         levels[round % n].sin(out, in, MANY);
         for (int i = 0; i < MANY; i++)
-            EXPECT_MSG(ulps(out[i], sin((double)in[i])) < 0.51, "sin %a is %a", in[i], out[i]);
+            EXPECT_MSG(ulps(out[i], sin((double)in[i])) < 0.501, "sin %a is %a", in[i], out[i]);
         levels[round % n].log1p(out, in, MANY);
         for (int i = 0; i < MANY; i++)
             EXPECT_MSG(ulps(out[i], log1p((double)in[i])) < 0.51, "log1p %a is %a", in[i], out[i]);
+    }
+}
+END_TEST
+
+/* The levels compute sin in two ways, see kernel/sine_levels.c. Neighbours in a vector are of the same size
+ * here. */
+START_TEST(sin_is_the_same_at_all_levels_over_all_floats)
+{
+    enum { STEP = 2053 };
+    static float in[MANY], out[3][MANY];
+    level levels[3];
+    int n = usable_levels(levels);
+    for (uint64_t bits = random_u32() % STEP; bits <= UINT32_MAX;) {
+        for (int i = 0; i < MANY; i++, bits += STEP) {
+            uint32_t of_float = (uint32_t)bits;
+            memcpy(&in[i], &of_float, sizeof of_float);
+        }
+        for (int l = 0; l < n; l++)
+            levels[l].sin(out[l], in, MANY);
+        for (int i = 0; i < MANY; i++) {
+            EXPECT_MSG(ulps(out[0][i], sin((double)in[i])) < 0.501, "sin %a is %a", in[i], out[0][i]);
+            for (int l = 1; l < n; l++)
+                EXPECT_MSG(same(out[0][i], out[l][i]), "level %d: sin %a is %a and %a", l, in[i], out[0][i],
+                           out[l][i]);
+        }
+    }
+}
+END_TEST
+
+START_TEST(sin_of_large_ones_among_others_in_place)
+{
+    static float in[MANY], out[MANY];
+    level levels[3];
+    int n = usable_levels(levels);
+    for (int round = 0; round < 30; round++) {
+        size_t m = 1 + random_u32() % MANY;
+        for (size_t i = 0; i < m; i++)
+            in[i] = (float)random_u32() / 0x1p28F;
+        in[random_u32() % m] = 3e7F;
+        in[random_u32() % m] = INFINITY;
+        in[random_u32() % m] = NAN;
+        memcpy(out, in, sizeof out);
+        levels[round % n].sin(out, out, m);
+        for (size_t i = 0; i < m; i++)
+            EXPECT_MSG(ulps(out[i], sin((double)in[i])) < 0.501, "sin %a is %a", in[i], out[i]);
+        for (size_t i = m; i < MANY; i++)
+            EXPECT(same(out[i], in[i]));
     }
 }
 END_TEST
@@ -368,9 +415,12 @@ START_TEST(edges_of_sin_and_log1p)
     EXPECT(out[0] == 0 && !signbit(out[0]) && out[1] == 0 && signbit(out[1]));
     EXPECT(out[2] == -INFINITY && isnan(out[3]) && out[4] == INFINITY && isnan(out[5]) && isnan(out[6]));
     EXPECT(out[7] == 1e-45f);
-    mill__f32_sin_base(out, in, 8);
-    EXPECT(out[0] == 0 && !signbit(out[0]) && out[1] == 0 && signbit(out[1]));
-    EXPECT(isnan(out[4]) && isnan(out[5]) && isnan(out[6]) && out[7] == 1e-45f);
+    level levels[3];
+    for (int l = usable_levels(levels); l--;) {
+        levels[l].sin(out, in, 8);
+        EXPECT(out[0] == 0 && !signbit(out[0]) && out[1] == 0 && signbit(out[1]));
+        EXPECT(isnan(out[4]) && isnan(out[5]) && isnan(out[6]) && out[7] == 1e-45f);
+    }
 }
 END_TEST
 
@@ -731,6 +781,8 @@ int main(void)
     tcase_set_timeout(tests, 240);
     tcase_add_test(tests, all_levels_give_the_same_bits);
     tcase_add_test(tests, sin_and_log1p_are_accurate);
+    tcase_add_test(tests, sin_is_the_same_at_all_levels_over_all_floats);
+    tcase_add_test(tests, sin_of_large_ones_among_others_in_place);
     tcase_add_test(tests, edges_of_sin_and_log1p);
     tcase_add_test(tests, every_cast_rounds_once_and_clips);
     tcase_add_test(tests, every_half_survives_the_way_through_float);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernel/vector.h: the widest vectors of the level that a *_levels.c file is compiled for, and x * y + z
+ * rounded once on them: in hardware where the level has it (MILL__FUSED), else in the C library; the same
+ * bits. */
+#ifndef MILL_KERNEL_VECTOR_H
+#define MILL_KERNEL_VECTOR_H
+
+#include <stdint.h>
+#if defined(__FMA__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#else
+#include <math.h>
+#endif
+
+#if defined(__FMA__) || defined(__aarch64__)
+#define MILL__FUSED 1
+#else
+#define MILL__FUSED 0
+#endif
+
+#if defined(__AVX512F__)
+enum { VECTOR_NBYTES = 64 };
+#elif defined(__FMA__)
+enum { VECTOR_NBYTES = 32 };
+#else
+enum { VECTOR_NBYTES = 16 };
+#endif
+enum { f32_lanes = VECTOR_NBYTES / sizeof(float), f64_lanes = VECTOR_NBYTES / sizeof(double) };
+
+typedef float floats __attribute__((vector_size(VECTOR_NBYTES)));
+typedef float half_floats __attribute__((vector_size(VECTOR_NBYTES / 2)));
+typedef double doubles __attribute__((vector_size(VECTOR_NBYTES)));
+typedef int32_t floats_mask __attribute__((vector_size(VECTOR_NBYTES)));
+typedef int64_t doubles_mask __attribute__((vector_size(VECTOR_NBYTES)));
+
+/* WIDEN and NARROW: between floats and as many doubles. gcc 12 makes several instructions of
+ * __builtin_convertvector. Not x * y + z: whether a compiler fuses that is its own choice. */
+#if defined(__AVX512F__)
+#define FMA_FLOATS(x, y, z)  ((floats)_mm512_fmadd_ps((__m512)(x), (__m512)(y), (__m512)(z)))
+#define FMA_DOUBLES(x, y, z) ((doubles)_mm512_fmadd_pd((__m512d)(x), (__m512d)(y), (__m512d)(z)))
+#define SPLAT_FLOATS(x)      ((floats)_mm512_set1_ps(x))
+#define SPLAT_DOUBLES(x)     ((doubles)_mm512_set1_pd(x))
+#define WIDEN(x)             ((doubles)_mm512_cvtps_pd((__m256)(x)))
+#define NARROW(x)            ((half_floats)_mm512_cvtpd_ps((__m512d)(x)))
+#elif defined(__FMA__)
+#define FMA_FLOATS(x, y, z)  ((floats)_mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(z)))
+#define FMA_DOUBLES(x, y, z) ((doubles)_mm256_fmadd_pd((__m256d)(x), (__m256d)(y), (__m256d)(z)))
+#define SPLAT_FLOATS(x)      ((floats)_mm256_set1_ps(x))
+#define SPLAT_DOUBLES(x)     ((doubles)_mm256_set1_pd(x))
+#define WIDEN(x)             ((doubles)_mm256_cvtps_pd((__m128)(x)))
+#define NARROW(x)            ((half_floats)_mm256_cvtpd_ps((__m256d)(x)))
+#elif defined(__aarch64__)
+#define FMA_FLOATS(x, y, z)  ((floats)vfmaq_f32((float32x4_t)(z), (float32x4_t)(x), (float32x4_t)(y)))
+#define FMA_DOUBLES(x, y, z) ((doubles)vfmaq_f64((float64x2_t)(z), (float64x2_t)(x), (float64x2_t)(y)))
+#define SPLAT_FLOATS(x)      ((floats)vdupq_n_f32(x))
+#define SPLAT_DOUBLES(x)     ((doubles)vdupq_n_f64(x))
+#define WIDEN(x)             ((doubles)vcvt_f64_f32((float32x2_t)(x)))
+#define NARROW(x)            ((half_floats)vcvt_f32_f64((float64x2_t)(x)))
+#else
+static inline floats FMA_FLOATS(floats x, floats y, floats z)
+{
+    return (floats){fmaf(x[0], y[0], z[0]), fmaf(x[1], y[1], z[1]), fmaf(x[2], y[2], z[2]),
+                    fmaf(x[3], y[3], z[3])};
+}
+static inline doubles FMA_DOUBLES(doubles x, doubles y, doubles z)
+{
+    return (doubles){fma(x[0], y[0], z[0]), fma(x[1], y[1], z[1])};
+}
+#define SPLAT_FLOATS(x)  ((floats){x, x, x, x})
+#define SPLAT_DOUBLES(x) ((doubles){x, x})
+#endif
+
+#endif
