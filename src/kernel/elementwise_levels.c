@@ -92,19 +92,37 @@ void KERNEL(log1p)(float *out, const float *in, size_t n)
 
 /* ---- standardize ---- */
 
+/* n numbers, of which the first period are repeated. */
+static void repeat(float *out, const float *in, size_t period, size_t n)
+{
+    memcpy(out, in, period * sizeof *out);
+    for (size_t done = period, more; done < n; done += more) {
+        more = done < n - done ? done : n - done;
+        memcpy(out + done, out, more * sizeof *out);
+    }
+}
+
+static void standardize_alike(float *out, const float *in, size_t n, float mean, float std)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (in[i] - mean) / std;
+}
+
 void KERNEL(standardize)(float *out, const float *in, size_t n, const float *mean, const float *std,
                          size_t period)
 {
     /* Short patterns are repeated, so that the inner loop is long enough to be worth vectorising. */
     enum { ROOM = 384 };
     float means[ROOM], stds[ROOM];
+    if (period == 1) {
+        standardize_alike(out, in, n, *mean, *std);
+        return;
+    }
     if (period < ROOM / 4 && n > period) {
         size_t whole = ROOM / period * period;
         whole = whole < n ? whole : n;
-        for (size_t i = 0, j = 0; i < whole; i++, j = j + 1 < period ? j + 1 : 0) {
-            means[i] = mean[j];
-            stds[i] = std[j];
-        }
+        repeat(means, mean, period, whole);
+        repeat(stds, std, period, whole);
         mean = means;
         std = stds;
         period = whole;
