@@ -11,8 +11,9 @@
 #include <shardmill/types.h>
 #include <stdio.h>
 
-#include <jerror.h>
 #include <jpeglib.h>
+
+#include <jerror.h> /* second: its list of codes hangs on what jpeglib.h defines */
 
 typedef struct mill__jpeg_failure {
     struct jpeg_error_mgr base; /* first: libjpeg points to it */

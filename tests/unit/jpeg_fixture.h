@@ -7,8 +7,9 @@
 #include <setjmp.h>
 #include <stdio.h>
 
-#include <jerror.h>
 #include <jpeglib.h>
+
+#include <jerror.h> /* second: its list of codes hangs on what jpeglib.h defines */
 
 typedef struct jpeg_kind {
     const char *name;
