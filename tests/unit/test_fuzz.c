@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 typedef int fuzz_target(const uint8_t *data, size_t nbytes);
-fuzz_target fuzz_tar, fuzz_npy, fuzz_packed, fuzz_rows, fuzz_jpeg, fuzz_huffman, fuzz_pipeline, fuzz_manifest,
-    fuzz_spec;
+fuzz_target fuzz_tar, fuzz_npy, fuzz_packed, fuzz_rows, fuzz_jpeg, fuzz_huffman, fuzz_codes, fuzz_pipeline,
+    fuzz_manifest, fuzz_spec;
 
 #define LLVMFuzzerTestOneInput fuzz_tar
 #include "fuzz/fuzz_tar.c"
@@ -27,6 +27,9 @@ fuzz_target fuzz_tar, fuzz_npy, fuzz_packed, fuzz_rows, fuzz_jpeg, fuzz_huffman,
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_huffman
 #include "fuzz/fuzz_huffman.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_codes
+#include "fuzz/fuzz_codes.c"
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_pipeline
 #include "fuzz/fuzz_pipeline.c"
@@ -177,6 +180,19 @@ START_TEST(jpeg)
 }
 END_TEST
 
+START_TEST(codes)
+{
+    uint8_t bytes[3000];
+    uint64_t state = 1;
+    for (int seed = 0; seed < 300; seed++) {
+        size_t n = seed % 6 ? 100 + fuzz_draw(&state, 200) : sizeof bytes;
+        for (size_t i = 0; i < n; i++)
+            bytes[i] = i > 60 && bytes[i - 1] == 0xff ? 0 : (uint8_t)fuzz_draw(&state, 256);
+        run_target(fuzz_codes, bytes, n, 30);
+    }
+}
+END_TEST
+
 START_TEST(pipeline)
 {
     static const char *const texts[] = {
@@ -236,6 +252,7 @@ int main(void)
     tcase_add_test(tc, packed);
     tcase_add_test(tc, rows);
     tcase_add_test(tc, jpeg);
+    tcase_add_test(tc, codes);
     tcase_add_test(tc, pipeline);
     tcase_add_test(tc, spec);
     tcase_add_test(tc, manifest);
