@@ -5,7 +5,11 @@
  * That interface is no promise, so it is used only for the versions that it was looked through for, 2.0 and
  * 2.1: there, as since libjpeg 6, decode_mcu is the second member, is called once for each MCU of a scan in
  * their order, gets blocks of zeros or NULL, and keeps all its state to itself; what it reads of bytes nobody
- * else looks at before the scan's end. For others, and without jpegint.h, libjpeg-turbo's decoder stays. */
+ * else looks at before the scan's end. For others, and without jpegint.h, libjpeg-turbo's decoder stays.
+ *
+ * The header says what this was built with; the library it runs with may be another, since 2.x, 3.x and
+ * mozjpeg go by one file name and pass for each other. None tells its version. But each came with messages of
+ * its own, and so the length of their list tells those from the one in the header. */
 #include "transform/jpeg_entropy.h"
 #include <string.h>
 #if __has_include(<jpegint.h>) && defined(LIBJPEG_TURBO_VERSION_NUMBER) && BITS_IN_JSAMPLE == 8
@@ -48,6 +52,12 @@ static boolean decode_mcu(j_decompress_ptr decoder, JBLOCKROW *blocks)
     if (--e->mcus_left == 0)
         end_scan(e, decoder->src);
     return TRUE;
+}
+
+bool mill__jpeg_entropy_knows(const struct jpeg_error_mgr *library)
+{
+    const char *about = library->jpeg_message_table[JMSG_COPYRIGHT];
+    return library->last_jpeg_message == JMSG_LASTMSGCODE - 1 && strstr(about, "libjpeg-turbo");
 }
 
 static bool is_usual(struct jpeg_decompress_struct *d)
@@ -99,7 +109,7 @@ void mill__jpeg_entropy_begin(mill__jpeg_entropy *e, mill__renderer *r, struct j
                               unsigned x, unsigned width)
 {
     mill__huffman_block blocks[MILL__HUFFMAN_MCU];
-    mill__huffman *h = is_usual(d) ? get_huffman(r) : NULL;
+    mill__huffman *h = mill__jpeg_entropy_knows(d->err) && is_usual(d) ? get_huffman(r) : NULL;
     if (!h || !set_tables(h, d))
         return;
     unsigned across = (unsigned)(d->LEAST_SIZE * (d->num_components == 1 ? 1 : d->max_h_samp_factor));
@@ -114,11 +124,6 @@ void mill__jpeg_entropy_begin(mill__jpeg_entropy *e, mill__renderer *r, struct j
     r->own_decodings++;
 }
 
-bool mill__jpeg_entropy_is_built(void)
-{
-    return true;
-}
-
 #else
 
 void mill__jpeg_entropy_begin(mill__jpeg_entropy *e, mill__renderer *r, struct jpeg_decompress_struct *d,
@@ -127,8 +132,9 @@ void mill__jpeg_entropy_begin(mill__jpeg_entropy *e, mill__renderer *r, struct j
     (void)e, (void)r, (void)d, (void)x, (void)width;
 }
 
-bool mill__jpeg_entropy_is_built(void)
+bool mill__jpeg_entropy_knows(const struct jpeg_error_mgr *library)
 {
+    (void)library;
     return false;
 }
 

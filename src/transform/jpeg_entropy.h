@@ -26,7 +26,7 @@ typedef struct mill__jpeg_entropy {
  */
 void mill__jpeg_entropy_begin(mill__jpeg_entropy *entropy, mill__renderer *renderer,
                               struct jpeg_decompress_struct *decoder, unsigned x, unsigned width);
-/* Whether this build knows how: see jpeg_entropy.c. */
-bool mill__jpeg_entropy_is_built(void);
+/* Whether this build knows how, with the library whose jpeg_std_error filled this in: see jpeg_entropy.c. */
+bool mill__jpeg_entropy_knows(const struct jpeg_error_mgr *library);
 
 #endif
