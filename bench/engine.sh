@@ -10,10 +10,11 @@ measure() {
     worst=$(awk -v a="$worst" '/^worst/ { print (($NF > a) ? $NF : a) }' table)
 }
 
-[ -x "$BUILD/bench/engine" ] || make -s -C "$SRC" BUILD="$BUILD" "$BUILD/bench/engine" >&2
+[ -x "$BUILD/bench/engine" ] || make -s -C "$SRC" BUILD="$BUILD" "${BUILD#"$SRC"/}/bench/engine" >&2
 measure "the build in use" "$BUILD/bench/engine"
 if command -v clang >/dev/null && ! ldd "$BUILD/bench/engine" | grep -q libomp; then
-    make -s -C "$SRC" CC=clang BUILD="$PWD/clang" "$PWD/clang/bench/engine" >&2
+    clang=${PWD#"$SRC"/}/clang # as the Makefile calls it
+    make -s -C "$SRC" CC=clang BUILD="$clang" "$clang/bench/engine" >&2
     measure "clang, libomp" "$PWD/clang/bench/engine"
 else
     echo "no clang: the other runtime is not measured"
