@@ -156,9 +156,12 @@ static mill_status make_workers(mill__engine *e, mill_error *err)
 
 mill_status mill__engine_check_formats(const mill__engine_config *c, mill_error *err)
 {
-    for (size_t i = 0; i < c->nshards && !c->format; i++) {
+    for (size_t i = 0; i < c->nshards; i++) {
         const mill__shard_name *name = &c->shards[i];
-        if (!name->is_folder && !mill__format_for_path(name->locator))
+        mill_status status = mill__joined_check(c->format, name, err);
+        if (status)
+            return status;
+        if (!c->format && !name->is_folder && !mill__format_for_path(name->locator))
             return mill_fail(
                 err, MILL_USAGE, "format",
                 "no shard format is known for \"%s\": its name ends in none of the known extensions; name "

@@ -33,11 +33,32 @@ struct mill__joined {
     size_t known; /* so many at the front are good or bad, and what is before them is counted */
 };
 
+static bool joins(const mill__format_ops *format)
+{
+    return format && format->piece && format->settings.joined;
+}
+
+mill_status mill__joined_check(const mill__format_ops *format, const mill__shard_name *shard, mill_error *err)
+{
+    if (!joins(format) || !mill__named_gzip(shard->locator))
+        return MILL_OK;
+    return mill_fail(
+        err, MILL_USAGE, "format",
+        "\"%.300s\" is compressed, and windows cannot run on from one compressed shard to the next: "
+        "unpack the shards, or add within=shard to the format",
+        shard->locator);
+}
+
 mill_status mill__joined_new(mill__joined **joined, const mill__joined_config *config, mill_error *err)
 {
     *joined = NULL;
-    if (!config->format || !config->format->piece || !config->format->settings.joined)
+    if (!joins(config->format))
         return MILL_OK;
+    for (size_t i = 0; i < config->nshards; i++) {
+        mill_status status = mill__joined_check(config->format, &config->shards[i], err);
+        if (status)
+            return status;
+    }
     mill__joined *j = calloc(1, sizeof *j);
     counted *shards = calloc(config->nshards + 1, sizeof *shards);
     if (!j || !shards) {

@@ -20,6 +20,11 @@ typedef struct mill__joined_config {
     const atomic_bool *stop;        /* NULL: nobody stops it */
 } mill__joined_config;
 
+/* Samples that run on from shard to shard cannot be had of compressed shards: what is read on demand lies
+ * anywhere in them. */
+mill_status mill__joined_check(const mill__format_ops *format, const mill__shard_name *shard,
+                               mill_error *err);
+
 /* *joined is NULL if samples lie within shards. Reads nothing. */
 mill_status mill__joined_new(mill__joined **joined, const mill__joined_config *config, mill_error *err);
 void mill__joined_free(mill__joined *joined); /* NULL is fine; every shard is closed */

@@ -155,4 +155,12 @@ expect 1 "$MILL" inspect work-u2 --format $format
 says stdout 'reach into'
 expect 1 "$MILL" index work-u2 --format $format
 expect 0 "$MILL" index in/odd-u2 --format $format
+
+# Compressed shards: refused before anything is made, or each a text of its own.
+head -c 2000 /dev/zero | gzip >packed.bin.gz
+expect 2 "$MILL" run packed.bin.gz --format tokens:T=64:dtype=u16 --pipe '' --out packed
+says stderr 'within=shard'
+[ ! -e packed ] || fail 'a refused run made its folder'
+expect 2 "$MILL" load packed.bin.gz --format tokens:T=64:dtype=u16 --pipe '' --batch 2
+expect 0 "$MILL" run packed.bin.gz --format tokens:T=64:dtype=u16:within=shard --pipe '' --out packed
 finish
