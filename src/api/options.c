@@ -62,6 +62,16 @@ static bool one_of(const char *word, const char *a, const char *b, const char *c
     return !strcmp(word, a) || !strcmp(word, b) || (c && !strcmp(word, c));
 }
 
+static mill_status unknown_sink(const char *name, mill_error *err)
+{
+    char list[128] = "";
+    for (const mill__sink_ops *const *s = mill__sinks; *s; s++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", (*s)->name);
+    }
+    return mill_fail(err, MILL_USAGE, "option", "sink is one of %s, not \"%s\"", list, name);
+}
+
 static mill_status check_words(const mill_options *o, mill_error *err)
 {
     if (!one_of(o->io, "auto", "uring", "threads"))
@@ -72,8 +82,7 @@ static mill_status check_words(const mill_options *o, mill_error *err)
         return mill_fail(err, MILL_USAGE, "option", "jpeg_subsampling is 420, 422 or 444, not \"%s\"",
                          o->jpeg_subsampling);
     if (!mill__sink_named(o->sink))
-        return mill_fail(err, MILL_USAGE, "option", "sink is npy, safetensors, tar or null, not \"%s\"",
-                         o->sink);
+        return unknown_sink(o->sink, err);
     mill__format_ops format;
     return o->format ? mill__format_parse(o->format, &format, err) : MILL_OK;
 }
