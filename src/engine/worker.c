@@ -473,9 +473,6 @@ static mill_status probe(mill__worker *worker, mill__row *row, mill_error *err)
 
 /* ---- one row ---- */
 
-/* Through the first nsegments segments, into place. partial: what the row alone is reduced to; NULL: it is
- * not.
- */
 mill_status mill__worker_transform(mill__worker *worker, mill__row *row, int nsegments, void *place,
                                    size_t nbytes, void *partial, mill_error *err)
 {

@@ -268,11 +268,13 @@ static bool can_label(const array *a)
            a->is.row_nbytes == mill_dtype_nbytes(t);
 }
 
+static const char *const usual_labels[] = {"label", "labels", "y", "target", "targets"};
+enum { USUAL_LABELS = sizeof usual_labels / sizeof *usual_labels };
+
 static array *usual_label(const npz *z)
 {
-    static const char *const names[] = {"label", "labels", "y", "target", "targets"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        array *a = find(z, names[i]);
+    for (size_t i = 0; i < USUAL_LABELS; i++) {
+        array *a = find(z, usual_labels[i]);
         if (a && can_label(a))
             return a;
     }
@@ -346,7 +348,6 @@ static mill_status choose(npz *z, const mill__format_settings *s, const mill__zi
 /* Named ones and a usual label alone are wanted if the data are named: others may be of another length. */
 static bool is_wanted(const mill__format_settings *s, const mill__zip_member *m)
 {
-    static const char *const labels[] = {"label", "labels", "y", "target", "targets"};
     size_t length = strlen(m->name);
     char name[64];
     if (!*s->data)
@@ -356,8 +357,8 @@ static bool is_wanted(const mill__format_settings *s, const mill__zip_member *m)
     memcpy(name, m->name, length - 4);
     name[length - 4] = 0;
     bool wanted = !strcasecmp(name, s->data) || !strcasecmp(name, s->label);
-    for (size_t i = 0; !*s->label && i < sizeof labels / sizeof *labels; i++)
-        wanted |= !strcasecmp(name, labels[i]);
+    for (size_t i = 0; !*s->label && i < USUAL_LABELS; i++)
+        wanted |= !strcasecmp(name, usual_labels[i]);
     return wanted;
 }
 
