@@ -107,7 +107,8 @@ static mill_status judge_variances(mill_model *m, double *l, mill_error *err)
     mill_model_view *v = &m->view;
     size_t n = v->features;
     double rounding = v->precise ? (double)n * DBL_EPSILON : 2 * FLT_EPSILON, least = rounding * l[0];
-    if (l[n - 1] < -fmax(1e-8, rounding) * fmax(l[0], 0) || l[0] < 0)
+    double most = v->precise ? 1e-8 : 1e-4; /* more is no rounding: docs/statistics.md, Covariance */
+    if (l[n - 1] < -most * fmax(l[0], 0) || l[0] < 0)
         return mill_fail(err, MILL_BAD_DATA, "statistics",
                          "this is no covariance: along one direction the variance would be %g", l[n - 1]);
     for (size_t c = n; c-- > 0;) {
