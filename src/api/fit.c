@@ -178,7 +178,9 @@ static mill_status fill_matrix(mill_model *m, mill_error *err)
 static bool copy_statistics(mill_model *m, const mill_statistics *s)
 {
     const mill__partial p = mill__statistics_partial(s);
+    mill_statistics_view seen;
     size_t n = s->features;
+    mill_statistics_look(s, &seen);
     m->mean = malloc(n * sizeof *m->mean);
     m->variances = malloc(n * sizeof *m->variances);
     m->matrix = malloc(n * n * sizeof *m->matrix);
@@ -186,10 +188,7 @@ static bool copy_statistics(mill_model *m, const mill_statistics *s)
     if (!m->mean || !m->variances || !m->matrix || !m->pipeline)
         return false;
     memcpy(m->mean, p.centre, n * sizeof *m->mean);
-    const double *product = p.products;
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = i; k < n; k++, product++)
-            m->matrix[i * n + k] = m->matrix[k * n + i] = *product / (*p.vectors - 1);
+    memcpy(m->matrix, seen.covariance, n * n * sizeof *m->matrix);
     m->view.pipeline = m->pipeline;
     m->view.mean = m->mean;
     m->view.matrix = m->matrix;

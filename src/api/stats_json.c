@@ -240,17 +240,6 @@ static bool read_sketch(mill__json_piece object, mill_statistics *s)
     return mill__json_next(&walk, &key, &list) == 0;
 }
 
-static bool read_dtype(mill__json_piece object, mill_dtype *dtype)
-{
-    mill__json_piece value;
-    for (int d = MILL_U8; d <= MILL_F64 && mill__json_member(object, "dtype", &value); d++) {
-        *dtype = (mill_dtype)d;
-        if (mill__json_is_text(value, mill_dtype_name(*dtype)))
-            return true;
-    }
-    return false;
-}
-
 /* The text of a JSON string that mill__buffer_json_string() wrote. */
 static char *unquote(mill__json_piece value)
 {
@@ -285,8 +274,9 @@ static mill_statistics *parse(mill__json_piece object)
         return NULL;
     if (mill__json_member(object, "pipeline", &value))
         s->pipeline = unquote(value);
-    bool good = s->pipeline && mill__json_member(object, "of", &of) && read_dtype(object, &s->dtype) &&
-                read_count(object, "samples", &s->samples) && read_count(object, "skipped", &s->skipped) &&
+    bool good = s->pipeline && mill__json_member(object, "of", &of) &&
+                (s->dtype = mill__json_dtype(object)) != 0 && read_count(object, "samples", &s->samples) &&
+                read_count(object, "skipped", &s->skipped) &&
                 read_count(object, "unlabelled", &s->unlabelled) && read_moments(object, s) &&
                 read_classes(object, s) && read_sketch(object, s) && mill__statistics_derive(s);
     if (!good) {

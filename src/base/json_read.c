@@ -203,7 +203,7 @@ mill_status mill__json_list(const char *path, mill__json_piece object, const cha
 
 /* ---- mean and std ---- */
 
-static mill_dtype dtype_of(mill__json_piece object)
+mill_dtype mill__json_dtype(mill__json_piece object)
 {
     mill__json_piece value;
     if (mill__json_member(object, "dtype", &value))
@@ -247,7 +247,7 @@ mill_status mill__json_mean_std(const char *path, double **mean, size_t *n, mill
     mill__json_piece object = {(char *)text.data, text.nbytes}, value;
     double *std = NULL;
     size_t nstd = 0;
-    *dtype = dtype_of(object);
+    *dtype = mill__json_dtype(object);
     if (!mill__json_member(object, "mean", &value) || !mill__json_numbers(value, mean, n))
         status = bad_list(path, "mean", err);
     else if (!mill__json_member(object, "std", &value) || !mill__json_numbers(value, &std, &nstd))

@@ -29,6 +29,8 @@ int mill__json_append_number(mill__buffer *out, double number);
 /* A list of such, with its brackets. */
 int mill__json_append_numbers(mill__buffer *out, const double *list, size_t n);
 
+/* Its member "dtype"; 0: it has none. */
+mill_dtype mill__json_dtype(mill__json_piece object);
 /* mean and std of such a file, for transforms: *mean, n numbers, malloc'd, and behind them as many of std.
  * *dtype: what they are of, 0 if the file does not say. */
 mill_status mill__json_mean_std(const char *path, double **mean, size_t *n, mill_dtype *dtype,
