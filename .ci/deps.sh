@@ -39,7 +39,7 @@ if [ "$what" != build ]; then
     need g++ gcc-c++ have "${CXX:-g++}"
     need pkg-config pkgconf-pkg-config have "${PKG_CONFIG:-pkg-config}"
     need check check-devel header check.h ""
-    need libopenblas-dev openblas-devel header cblas.h "$(pkg-config --cflags openblas 2>/dev/null)"
+    need libopenblas-dev openblas-devel "${PKG_CONFIG:-pkg-config}" --exists openblas # cblas.h may be another BLAS's
     need python3-numpy python3-numpy "${PYTHON:-/usr/bin/python3}" -c 'import numpy'
 fi 2>/dev/null
 if [ "$what" = all ]; then
