@@ -5,14 +5,17 @@
 #include "base/error.h"
 #include "base/trace.h"
 #include "source/io_backend.h"
+#include "source/pread.h"
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LONG_NBYTES = 256 << 10 };
+enum { LONG_NBYTES = 256 << 10, MOST_SKIPPED = 64 };
 
 struct mill__io {
     mill__pool *pool;
@@ -26,6 +29,8 @@ struct mill__io {
     int64_t nreads;      /* reads handed in whose done() has not been called */
     int64_t nrequests;   /* the same of reads and jobs */
     int64_t nunfinished; /* the same until done() has returned */
+    /* Reads not to be tried on the page cache: so many more, and how many after the next failure. */
+    atomic_int skip, next_skip;
 };
 
 /* ---- threads ---- */
@@ -98,6 +103,36 @@ void mill__io_submit(mill__io *io, mill__io_request *request)
         mill__pool_submit(io->pool, request);
 }
 
+bool mill__io_expects_cached(mill__io *io, const mill__io_request *request)
+{
+    if (request->fd < 0 || request->call)
+        return false;
+    int skip = atomic_load_explicit(&io->skip, memory_order_relaxed);
+    if (skip > 0 && skip < INT_MAX) /* two at once may count as one: it is no more than a guess */
+        atomic_store_explicit(&io->skip, skip - 1, memory_order_relaxed);
+    return !skip;
+}
+
+bool mill__io_take_cached(mill__io *io, mill__io_request *request)
+{
+    int64_t begin = mill__trace_now(io->trace);
+    request->got = 0;
+    request->status = MILL_OK;
+    int os_error = mill__pread_cached(request->fd, request->offset, request->data, request->n, &request->got);
+    if (request->got == request->n) {
+        atomic_store_explicit(&io->next_skip, 1, memory_order_relaxed);
+        mill__trace_span(io->trace, "read", begin, "\"nbytes\":%zu,\"offset\":%llu,\"cached\":true",
+                         request->got, (unsigned long long)request->offset);
+        return true;
+    }
+    int skip = atomic_load_explicit(&io->next_skip, memory_order_relaxed);
+    skip = os_error && os_error != EAGAIN ? INT_MAX : skip ? skip : 1; /* there is no such read here */
+    atomic_store_explicit(&io->next_skip, skip < MOST_SKIPPED ? 2 * skip : MOST_SKIPPED,
+                          memory_order_relaxed);
+    atomic_store_explicit(&io->skip, skip, memory_order_relaxed);
+    return false;
+}
+
 void mill__io_divert(mill__io *io, mill__io_request *request)
 {
     mill__pool_submit(io->pool, request);
@@ -142,6 +177,7 @@ static mill_status open_backends(mill__io *io, const char *backend, int depth, m
     mill_status status = mill__pool_open(&io->pool, io, depth, err);
     if (!status && uring)
         status = mill__ring_open(&io->ring, io, depth, err);
+    io->skip = automatic ? 0 : INT_MAX; /* who names a back end wants it for all reads */
     if (!status && automatic)
         (void)mill__ring_open(&io->ring, io, depth, NULL); /* if it cannot be, the pool reads */
     return status;

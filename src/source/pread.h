@@ -13,4 +13,8 @@
  * errno. Offsets that no file can have lie behind the end. */
 int mill__pread_full(int fd, uint64_t offset, void *data, size_t n, size_t *got);
 
+/* The same of what lies in the page cache; never waits for a device. *got falls short where it does not, 0:
+ * at the end of the file, or EAGAIN. Other numbers: the file or the kernel cannot tell. */
+int mill__pread_cached(int fd, uint64_t offset, void *data, size_t n, size_t *got);
+
 #endif

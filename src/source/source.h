@@ -68,6 +68,13 @@ mill_status mill__io_open(mill__io **io, const mill__io_config *config, mill_err
 const char *mill__io_name(const mill__io *io); /* "uring" or "threads" */
 void mill__io_submit(mill__io *io,
                      mill__io_request *request); /* never blocks for long, never fails: errors come by done */
+/* What lies in the page cache is copied from there by whoever needs it, a compute thread that is: no other
+ * thread has to be woken, and the bytes end up in the caches of the core that works on them.
+ *
+ * expects_cached: whether that is worth a try, as it has been lately. take_cached: try; true: all n bytes are
+ * there, and done() is not called. Else hand the request in. Nothing is waited for. */
+bool mill__io_expects_cached(mill__io *io, const mill__io_request *request);
+bool mill__io_take_cached(mill__io *io, mill__io_request *request);
 int64_t mill__io_in_flight(mill__io *io);
 void mill__io_close(mill__io *io); /* waits for what is in flight; NULL is fine */
 
