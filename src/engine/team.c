@@ -128,9 +128,35 @@ static void chunk_task(mill__team *t, mill__unit *unit, int chunk)
     feed(t, false);
 }
 
+/* A unit of one chunk, by one thread. */
+static void do_whole(mill__team *t, mill__unit *unit, int worker)
+{
+    t->ops->walk(t->self, unit);
+    pthread_mutex_lock(t->lock);
+    t->ops->walk_end(t->self, unit);
+    pthread_mutex_unlock(t->lock);
+    t->ops->chunk(t->self, unit, 0, worker);
+    pthread_mutex_lock(t->lock);
+    t->ops->chunk_end(t->self, unit, 0);
+}
+
+static void whole_task(mill__team *t, mill__unit *unit)
+{
+    task_begin(t);
+    do_whole(t, unit, omp_get_thread_num()); /* locks */
+    task_end(t);
+    pthread_mutex_unlock(t->lock);
+    feed(t, true); /* nothing waits for this task */
+}
+
 static void spawn(mill__team *t, mill__unit *unit)
 {
     int chunks = unit->chunks; /* the unit may be gone before the last task is made, if they run at once */
+    if (chunks == 1) {
+#pragma omp task default(none) firstprivate(t, unit)
+        whole_task(t, unit);
+        return;
+    }
     char *token = &unit->token;
     (void)token;
 #pragma omp task default(none) firstprivate(t, unit) depend(out : token[0])
@@ -162,7 +188,17 @@ static void feed(mill__team *t, bool may_sleep)
     for (;;) {
         mill__unit *unit =
             t->pending < t->threads && t->burst < UNITS_PER_REGION ? t->ops->claim(t->self) : NULL;
-        if (unit) {
+        if (unit && unit->chunks == 1 && may_sleep) {
+            /* at once, by itself: no task has to be made */
+            t->running++;
+            int idle = t->pending ? 0 : t->away - t->calls;
+            if (idle > 0)
+                t->calls += idle;
+            pthread_mutex_unlock(t->lock);
+            spawn_recalls(t, idle);
+            do_whole(t, unit, omp_get_thread_num()); /* locks */
+            t->running--;
+        } else if (unit) {
             t->pending++;
             t->burst++;
             pthread_mutex_unlock(t->lock);
@@ -179,6 +215,8 @@ static void feed(mill__team *t, bool may_sleep)
         }
     }
     t->away++;
+    if (!t->running && !t->pending)
+        pthread_cond_broadcast(t->work); /* who sleeps here leaves, too */
     pthread_mutex_unlock(t->lock);
     *feeding = false;
     if (call)
@@ -204,6 +242,7 @@ static void loop_walk(mill__team *t, mill__unit *unit) /* lock held */
     t->ops->walk(t->self, unit);
     pthread_mutex_lock(t->lock);
     t->ops->walk_end(t->self, unit);
+    unit->next_chunk = 0;
     unit->next = NULL;
     *t->walked_end = unit;
     t->walked_end = &unit->next;
