@@ -92,10 +92,10 @@ static size_t next_key(char *key, const char *before, size_t n)
     return n + 1;
 }
 
-bool mill__batch_more(mill__batch *batch, size_t n, size_t stride)
+bool mill__batch_put_more(mill__batch *batch, size_t first, size_t n, size_t stride)
 {
     enum { KEY = 24 };
-    const mill__row *last = &batch->rows[batch->n - 1];
+    const mill__row *last = &batch->rows[first];
     const size_t nfields = (size_t)last->nfields;
     size_t ndigits = strlen(last->key);
     char *keys = ndigits < KEY - 4 ? mill__arena_alloc(&batch->arena, n * KEY) : NULL;
@@ -103,8 +103,9 @@ bool mill__batch_more(mill__batch *batch, size_t n, size_t stride)
     if (!keys || !fields)
         return false;
     for (size_t i = 0; i < n; i++, fields += nfields, keys += KEY, last++) {
-        mill__row *row = &batch->rows[batch->n + i];
+        mill__row *row = &batch->rows[first + 1 + i];
         const mill__buffer own = row->blob;
+        free(row->error);
         *row = *last;
         row->blob = own;
         row->sample++;
@@ -118,6 +119,14 @@ bool mill__batch_more(mill__batch *batch, size_t n, size_t stride)
             fields[f].offset += stride;
         }
     }
+    return true;
+}
+
+bool mill__batch_more(mill__batch *batch, size_t n, size_t stride)
+{
+    const mill__row *last = &batch->rows[batch->n - 1];
+    if (!mill__batch_put_more(batch, batch->n - 1, n, stride))
+        return false;
     batch->source_nbytes += n * last->nbytes;
     batch->n += n;
     return true;

@@ -51,8 +51,10 @@ bool mill__carries(const char *carry, const mill__field *field);
 /* Copy a walked sample into row i, whatever is there, or into row n, the next; false without memory. */
 bool mill__batch_put(mill__batch *batch, size_t i, const mill__sample *sample, const char *carry);
 bool mill__batch_add(mill__batch *batch, const mill__sample *sample, const char *carry);
-/* n samples more, like the last one but for their places, each stride bytes behind the one before it, and
- * keys, which are numbers. The last one is good and carries nothing. False without memory: none is added. */
+/* n rows behind row i, like it but for their places, each stride bytes behind the one before it, and keys,
+ * which are numbers. Row i is good and carries nothing. False without memory: then nothing is changed. The
+ * same behind the last row: they are added. */
+bool mill__batch_put_more(mill__batch *batch, size_t i, size_t n, size_t stride);
 bool mill__batch_more(mill__batch *batch, size_t n, size_t stride);
 bool mill__batch_issue(mill__batch *batch, const mill_issue *issue);
 /* Empty again; memory is kept. Called by the consumer without the lock, so not one store may go to what is

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD_NBYTES = 4096 };
+enum { HEAD_NBYTES = 4096, SMALL_NBYTES = 512 << 10 };
 
 static void on_opened(mill__io_request *request);
 static void on_read(mill__io_request *request);
@@ -169,12 +169,27 @@ static size_t block_nbytes(const mill__shard *s, size_t most)
     return left < most ? (size_t)left : most;
 }
 
+/* Whether blocks of quick work may be small: what is cut by their ends is little then. */
+static bool may_be_small(const mill__engine *e)
+{
+    const mill__plan *plan = e->config.job.plan;
+    return plan->batched && mill__type_nbytes(&plan->input) <= SMALL_NBYTES / 8;
+}
+
+/* What one thread does in one go, in its own cache: whole units of rows, or so many bytes. */
+static size_t small_nbytes(const mill__shard *s, size_t most)
+{
+    size_t small = (size_t)s->unit_nbytes + (s->issued ? 0 : (size_t)s->first_unit);
+    small = small < SMALL_NBYTES ? SMALL_NBYTES : small;
+    return small < most ? small : most;
+}
+
 enum { KEPT_PIECES = 2 };
 
 /* kept: pieces that are not for this shard. false: not now */
 static bool issue_block(mill__engine *e, mill__shard *s, int kept)
 {
-    size_t room = s->issued ? e->room_nbytes : 0, nbytes = block_nbytes(s, e->piece_nbytes - room);
+    size_t room = s->issued ? e->room_nbytes : 0, most = e->piece_nbytes - room;
     if (e->pieces + kept >= e->max_pieces)
         return false;
     mill__block *b = calloc(1, sizeof *b);
@@ -187,21 +202,41 @@ static bool issue_block(mill__engine *e, mill__shard *s, int kept)
         }
         return false; /* else: when others have ended */
     }
-    *b = (mill__block){.shard = s, .memory = memory, .room = room, .nbytes = nbytes};
-    int fd = mill__joined_descriptor(s->source, s->handle, s->issued, nbytes);
-    b->request = (mill__io_request){.fd = fd,
-                                    .read = s->source->read,
+    *b = (mill__block){.shard = s, .memory = memory, .room = room};
+    b->request = (mill__io_request){.read = s->source->read,
                                     .handle = s->handle,
                                     .offset = s->issued,
                                     .data = memory + room,
-                                    .n = nbytes,
                                     .done = on_read,
                                     .owner = b};
-    s->issued += nbytes;
+    b->request.fd = mill__joined_descriptor(s->source, s->handle, s->issued, block_nbytes(s, most));
+    b->cached = b->ready = mill__io_expects_cached(e->io, &b->request);
+    b->small = b->cached && may_be_small(e);
+    b->request.n = b->nbytes = block_nbytes(s, b->small ? small_nbytes(s, most) : most);
+    s->issued += b->nbytes;
     b->last = s->all_issued = s->issued == s->info.nbytes;
     append_block(s, b);
+    if (b->cached)
+        pthread_cond_signal(&e->work);
+    else
+        mill__block_reissue(e, b);
+    return true;
+}
+
+void mill__block_reissue(mill__engine *e, mill__block *b)
+{
+    b->cached = b->ready = false;
     e->reads++;
     mill__io_submit(e->io, &b->request);
+}
+
+bool mill__block_fetch(mill__engine *e, mill__block *b)
+{
+    if (!b->cached)
+        return true;
+    if (!mill__io_take_cached(e->io, &b->request))
+        return false;
+    b->cached = false;
     return true;
 }
 

@@ -80,15 +80,24 @@ static mill_status divide_memory(mill__loader *l, int *nbatches, mill_error *err
     return MILL_OK;
 }
 
+static mill_status make_shards(mill__loader *l, mill_error *err)
+{
+    size_t n = l->config.engine.nshards;
+    l->shards = calloc(n + 1, sizeof *l->shards);
+    if (!l->shards)
+        return mill__no_memory(err, n * sizeof *l->shards, "the list of shards");
+    mill__load_formats(l);
+    return MILL_OK;
+}
+
 static mill_status make_tables(mill__loader *l, mill_error *err)
 {
     const mill__engine_config *c = &l->config.engine;
-    l->shards = calloc(c->nshards + 1, sizeof *l->shards);
     l->workers = calloc((size_t)c->threads, sizeof *l->workers);
     l->group_shards = l->max_open / 4;
     l->open_shards = calloc((size_t)l->max_open, sizeof *l->open_shards);
-    if (!l->shards || !l->workers || !l->open_shards)
-        return mill__no_memory(err, c->nshards * sizeof *l->shards, "the list of shards");
+    if (!l->workers || !l->open_shards)
+        return mill__no_memory(err, (size_t)l->max_open * sizeof *l->open_shards, "the list of open shards");
     for (int i = 0; i < c->threads; i++)
         mill__worker_init(&l->workers[i], &c->job);
     return MILL_OK;
@@ -173,6 +182,8 @@ mill_status mill__loader_open(mill__loader **loader, const mill__loader_config *
         return mill__no_memory(err, sizeof *l, "a loader");
     init(l, config);
     mill_status status = mill__engine_check_formats(&l->config.engine, err);
+    if (!status)
+        status = make_shards(l, err);
     if (!status)
         status = divide_memory(l, &nbatches, err);
     if (!status)

@@ -8,7 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP_NBYTES = 32 << 10, PAGE_NBYTES = 64 << 10, MOST_IN_GROUP = 4096, DIRECT_NBYTES = 32 << 10 };
+enum {
+    GAP_NBYTES = 32 << 10,
+    PAGE_NBYTES = 64 << 10,
+    MOST_IN_GROUP = 4096,
+    DIRECT_NBYTES = 32 << 10,
+    SMALL_NBYTES = 512 << 10
+};
 
 /* ---- sorting ---- */
 
@@ -196,6 +202,11 @@ static size_t group_size(const mill__loader *l, const mill_batch *b, size_t firs
     return count;
 }
 
+bool mill__load_small(const mill__loader *l)
+{
+    return l->config.engine.job.plan->batched;
+}
+
 static size_t good_group_nbytes(const mill__loader *l, const mill_batch *b, size_t n)
 {
     span all = {0};
@@ -203,6 +214,8 @@ static size_t good_group_nbytes(const mill__loader *l, const mill_batch *b, size
     for (size_t i = 0; i < n; i++)
         add_to_span(&all, &b->items[b->sorted[i]], (size_t)l->group_nbytes);
     size_t most = all.nbytes / (2 * threads);
+    if (mill__load_small(l) && most > SMALL_NBYTES)
+        most = SMALL_NBYTES;
     return most < PAGE_NBYTES ? PAGE_NBYTES : most < l->group_nbytes ? most : (size_t)l->group_nbytes;
 }
 
@@ -328,6 +341,14 @@ static bool has_room(const mill__loader *l, uint64_t nbytes)
     return l->input_used + l->carried_used + nbytes <= l->input_nbytes;
 }
 
+static bool is_direct(const mill__load_group *g)
+{
+    size_t i = 0;
+    while (i < g->nreads && g->reads[i].to)
+        i++;
+    return i == g->nreads;
+}
+
 static void charge_carried(mill__loader *l, mill__load_group *g, uint64_t nbytes)
 {
     g->carried_nbytes = nbytes;
@@ -341,6 +362,9 @@ static bool take_memory(mill__loader *l, mill__load_group *g)
 {
     size_t capacity = (g->nbytes / PAGE_NBYTES + 1) * PAGE_NBYTES; /* never nothing: samples may be empty */
     uint64_t carried = expect_carried(l, g);
+    g->has_memory = true;
+    if (!carried && is_direct(g))
+        return true;
     if (has_room(l, carried) && take_spare(l, g, capacity)) {
         charge_carried(l, g, carried);
         return true;
@@ -348,14 +372,15 @@ static bool take_memory(mill__loader *l, mill__load_group *g)
     while (l->nspare && !has_room(l, capacity + carried))
         drop_spare(l, l->nspare - 1);
     bool must = !l->input_used && (!carried || g->batch->sequence == l->deliver_sequence);
-    if (!must && !has_room(l, capacity + carried))
+    g->has_memory = must || has_room(l, capacity + carried);
+    if (!g->has_memory)
         return false;
     g->memory = mill__pages_alloc(capacity);
     if (!g->memory) {
         mill_error err;
         if (!l->input_used)
             mill__load_fail(l, mill__no_memory(&err, capacity, "samples"), &err);
-        return false;
+        return g->has_memory = false;
     }
     g->capacity = capacity;
     l->input_used += capacity;
@@ -381,7 +406,7 @@ static bool take_all(mill__loader *l, mill__load_group *g)
 
 void mill__load_group_free(mill__loader *l, mill__load_group *g)
 {
-    for (size_t i = 0; g->memory && i < g->nreads; i++)
+    for (size_t i = 0; g->has_memory && i < g->nreads; i++)
         l->pinned -= !--l->shards[g->reads[i].shard].users;
     if (g->memory)
         give_memory(l, g->memory, g->capacity);
@@ -510,8 +535,46 @@ static void issue_read(mill__loader *l, mill__load_read *r)
                                     .n = r->nbytes,
                                     .done = on_first_read,
                                     .owner = r};
+    r->cached = mill__io_expects_cached(l->io, &r->request);
+    if (r->cached) {
+        read_done(l, r);
+        return;
+    }
     l->reads++;
     mill__io_submit(l->io, &r->request);
+}
+
+bool mill__load_fetch(mill__loader *l, mill__load_group *g)
+{
+    g->missed = false;
+    int64_t begin = mill__now_ns();
+    uint64_t nbytes = 0;
+    for (size_t i = 0; i < g->nreads; i++) {
+        mill__load_read *r = &g->reads[i];
+        if (!r->cached)
+            continue;
+        r->cached = !mill__io_take_cached(l->io, &r->request);
+        g->missed |= r->cached;
+        nbytes += r->cached ? 0 : r->nbytes;
+    }
+    atomic_fetch_add(&l->read_ns, mill__now_ns() - begin);
+    atomic_fetch_add(&l->bytes_in, nbytes);
+    return !g->missed;
+}
+
+void mill__load_reissue(mill__loader *l, mill__load_group *g)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < g->nreads; i++)
+        n += g->reads[i].cached;
+    g->outstanding = n; /* before the first of them can be done */
+    for (size_t i = 0; i < g->nreads; i++) {
+        if (!g->reads[i].cached)
+            continue;
+        g->reads[i].cached = false;
+        l->reads++;
+        mill__io_submit(l->io, &g->reads[i].request);
+    }
 }
 
 /* As many of a group's reads as can be issued. */
@@ -529,8 +592,8 @@ void mill__load_issue(mill__loader *l)
     mill__load_group **at = &l->queue;
     for (int looked = 0; *at && l->reads < l->config.engine.depth && looked < LOOK_AHEAD; looked++) {
         mill__load_group *g = *at, *next = g->next;
-        full = full || (!g->memory && !take_all(l, g));
-        if (g->memory)
+        full = full || (!g->has_memory && !take_all(l, g));
+        if (g->has_memory)
             issue_group(l, g); /* g->next changes if its last read fails at once */
         if (g->issued < g->nreads) {
             at = &g->next;

@@ -30,12 +30,23 @@ const mill__shard_name *mill__load_name(const mill__loader *l, size_t shard)
     return &l->config.engine.shards[shard];
 }
 
-const mill__format_ops *mill__load_format(const mill__loader *l, size_t shard)
+static const mill__format_ops *format_of(const mill__loader *l, size_t shard)
 {
     const mill__shard_name *name = mill__load_name(l, shard);
     return l->config.engine.format ? l->config.engine.format
            : name->is_folder       ? &mill__format_folder
                                    : mill__format_for_path(name->locator);
+}
+
+void mill__load_formats(mill__loader *l)
+{
+    for (size_t i = 0; i < l->config.engine.nshards; i++)
+        l->shards[i].format = format_of(l, i);
+}
+
+const mill__format_ops *mill__load_format(const mill__loader *l, size_t shard)
+{
+    return l->shards[shard].format;
 }
 
 static const mill_source_ops *stored_source(const mill__loader *l, size_t shard)

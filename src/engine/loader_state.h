@@ -24,7 +24,8 @@
 typedef struct mill__load_shard {
     enum { MILL__SHARD_CLOSED, MILL__SHARD_BUSY, MILL__SHARD_OPEN } state; /* busy: a job is at it */
     bool indexed, wanted;                                                  /* wanted: a job was begun */
-    bool told;     /* what its index has to tell went into a batch */
+    bool told; /* what its index has to tell went into a batch */
+    const mill__format_ops *format;
     int users;     /* reads of groups that have begun: it is to stay open, or will be opened */
     uint64_t used; /* when last: closed first is what was unused longest */
     void *handle;
@@ -56,6 +57,7 @@ typedef struct mill__load_read {
     uint8_t *to; /* where they belong in the batch; NULL: to the group's memory, */
     size_t at;   /* there */
     bool issued;
+    bool cached; /* not handed in: to be taken from the page cache when the group is walked */
 } mill__load_read;
 
 /* Samples of one batch that are read, walked and transformed together. */
@@ -63,12 +65,14 @@ typedef struct mill__load_group {
     mill__unit unit; /* first: a unit is its group */
     struct mill_batch *batch;
     size_t first, count; /* of the batch's sorted places */
-    uint8_t *memory;
+    bool has_memory;
+    uint8_t *memory; /* NULL: all is read to its place in the batch */
     size_t nbytes, capacity;
     uint64_t carried_nbytes; /* expected of its rows' fields */
     mill__load_read *reads;
     size_t nreads, issued, outstanding; /* outstanding: not done yet, issued or not */
     int left;                           /* chunks that are not done */
+    bool missed;                        /* not all was in the page cache: to be read, and walked then */
     struct mill__load_group *next;      /* queued, ready */
 } mill__load_group;
 
@@ -223,15 +227,19 @@ bool mill__load_open(mill__loader *l, size_t shard); /* is it open? if not, see 
 bool mill__load_shortage(const mill_error *why);     /* of memory or descriptors */
 const mill__shard_name *mill__load_name(const mill__loader *l, size_t shard);
 const mill_source_ops *mill__load_source(const mill__loader *l, size_t shard);
+void mill__load_formats(mill__loader *l); /* find those of all shards */
 const mill__format_ops *mill__load_format(const mill__loader *l, size_t shard);
 void mill__load_shards_free(mill__loader *l); /* at close, I/O at rest */
 
 /* loader_read.c */
 mill_status mill__load_enqueue(mill__loader *l, struct mill_batch *b, size_t n, bool first, mill_error *err);
+bool mill__load_small(const mill__loader *l); /* groups fit a core's cache: what is done to them is quick */
 void mill__load_issue(mill__loader *l);
-void mill__load_forget(mill__load_item *item);          /* why it could not be read */
-uint8_t *mill__load_bytes(const mill__load_item *item); /* that were read for it */
-void mill__load_direct_open(mill__loader *l);           /* lock not held */
+bool mill__load_fetch(mill__loader *l, mill__load_group *g);   /* what is cached; lock not held */
+void mill__load_reissue(mill__loader *l, mill__load_group *g); /* what was not */
+void mill__load_forget(mill__load_item *item);                 /* why it could not be read */
+uint8_t *mill__load_bytes(const mill__load_item *item);        /* that were read for it */
+void mill__load_direct_open(mill__loader *l);                  /* lock not held */
 void mill__load_carried(mill__loader *l,
                         const mill__load_group *g);               /* its rows are made: count their fields */
 void mill__load_group_free(mill__loader *l, mill__load_group *g); /* at rest */

@@ -39,7 +39,8 @@ static mill__unit *claim(void *self)
         return NULL;
     mill__load_group *g = l->ready;
     l->ready = g->next;
-    size_t most = 2 * (size_t)l->config.engine.threads;
+    /* where groups are small, they alone are what threads share */
+    size_t most = mill__load_small(l) ? 1 : 2 * (size_t)l->config.engine.threads;
     g->left = g->unit.chunks = (int)(g->count < most ? g->count : most);
     return &g->unit;
 }
@@ -133,16 +134,57 @@ static void walk_item(walk *w, size_t i)
     row->epoch = b->epoch_number * l->config.order.repeat + item->place.repeat;
 }
 
+/* Whether the item behind another one, in the order of bytes, is the next sample in all: shard, batch, and
+ * what was read. */
+static bool is_next(const mill_batch *b, uint32_t last, uint32_t next)
+{
+    const mill__load_item *x = &b->items[last], *y = &b->items[next];
+    return next == last + 1 && x->read && x->read == y->read && !x->unread && !y->unread &&
+           y->place.sample == x->place.sample + 1 && y->place.repeat == x->place.repeat &&
+           y->at == x->at + (size_t)x->extent.nbytes && y->extent.nbytes == x->extent.nbytes;
+}
+
+/* Those behind sorted place i that are like it in all but place, many at a time; how many. */
+static size_t walk_more(walk *w, size_t i)
+{
+    mill__loader *l = w->loader;
+    mill__load_group *g = w->group;
+    mill_batch *b = g->batch;
+    const uint32_t *sorted = b->sorted;
+    const mill__load_item *item = &b->items[sorted[i]];
+    size_t n = 0, stride = 0, nbytes = (size_t)item->extent.nbytes;
+    if (!item->read || b->rows.rows[sorted[i]].status || b->rows.rows[sorted[i]].carried ||
+        !mill__load_format(l, item->place.shard)->more)
+        return 0;
+    while (i + n + 1 < g->first + g->count && is_next(b, sorted[i + n], sorted[i + n + 1]))
+        n++;
+    if (!n)
+        return 0;
+    const mill__window window = {.data = mill__load_bytes(item) + nbytes,
+                                 .nbytes = n * nbytes,
+                                 .offset = item->extent.offset + nbytes};
+    n = mill__load_format(l, item->place.shard)->more(w->walker, &window, n, &stride);
+    pthread_mutex_lock(&b->lock);
+    if (!mill__batch_put_more(&b->rows, sorted[i], n, stride))
+        n = 0; /* want of memory is told by one row */
+    pthread_mutex_unlock(&b->lock);
+    return n;
+}
+
 static void walk_group(void *self, mill__unit *unit)
 {
     mill__loader *l = self;
     mill__load_group *g = (mill__load_group *)unit;
     if (atomic_load_explicit(&l->stop, memory_order_relaxed) || mill__load_is_mix(g))
         return;
+    if (!mill__load_fetch(l, g))
+        return;
     int64_t traced = mill__trace_now(l->config.engine.trace), start = mill__now_ns();
     walk w = {.loader = l, .group = g};
-    for (size_t i = g->first; i < g->first + g->count; i++)
+    for (size_t i = g->first; i < g->first + g->count; i++) {
         walk_item(&w, g->batch->sorted[i]);
+        i += walk_more(&w, i);
+    }
     if (w.walker)
         mill__load_format(l, w.shard)->close(w.walker);
     atomic_fetch_add_explicit(&l->walk_ns, mill__now_ns() - start, memory_order_relaxed);
@@ -166,7 +208,7 @@ static void transform_chunk(void *self, mill__unit *unit, int chunk, int worker)
 {
     mill__loader *l = self;
     const mill__load_group *g = (const mill__load_group *)unit;
-    if (atomic_load_explicit(&l->stop, memory_order_relaxed))
+    if (g->missed || atomic_load_explicit(&l->stop, memory_order_relaxed))
         return;
     if (mill__load_is_mix(g)) {
         mill__load_mix_chunk(l, g->batch, chunk_begin(g, chunk), chunk_begin(g, chunk + 1));
@@ -203,6 +245,8 @@ static void chunk_end(void *self, mill__unit *unit, int chunk)
     if (mill__load_is_mix(g)) {
         l->groups--;
         complete(l, b);
+    } else if (g->missed) {
+        mill__load_reissue(l, g);
     } else {
         b->pending -= g->count;
         mill__load_carried(l, g);

@@ -32,7 +32,9 @@ typedef struct mill__block {
     size_t room;       /* in front of the bytes, for what the block before cut off */
     size_t nbytes;     /* read */
     bool last;         /* of its shard */
-    bool ready;        /* read, or failed */
+    bool ready;        /* read, or failed, or: */
+    bool cached;       /* not handed in: to be taken from the page cache when it is walked */
+    bool small;        /* one thread does all that is to be done with it */
     bool joined;       /* at and left are set */
     bool walked;       /* nothing more to take from it */
     int steps;         /* that still look into it; one more while it is a tail */
@@ -90,6 +92,7 @@ typedef struct mill__step {
     int left;       /* chunks that are not done */
     size_t missing; /* rows of the shard's last unit that do not exist; the first chunk sees to that */
     bool block_done, ended;
+    bool missed;          /* the block was not in the page cache: it is to be read first */
     size_t joined_nbytes; /* memory for the tail and this block; 0: the tail fits in front */
     size_t charged;       /* of the budget, for that */
     bool adopts;          /* that memory is the tail's, made larger */
@@ -143,6 +146,8 @@ struct mill__engine {
 
 /* input.c; lock held unless said otherwise */
 void mill__input_pump(mill__engine *e);
+bool mill__block_fetch(mill__engine *e, mill__block *block);   /* if it is cached; lock not held */
+void mill__block_reissue(mill__engine *e, mill__block *block); /* it was not */
 void mill__block_release(mill__engine *e, mill__block *block); /* one step less, or walked */
 void mill__piece_give(mill__engine *e, void *piece);
 void mill__input_charge(mill__engine *e, int64_t joined);      /* note what is in use */

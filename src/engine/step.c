@@ -122,8 +122,8 @@ static mill__slot *take_slot(mill__engine *e, mill__shard *s)
 /* Into how many pieces a step is cut. */
 static int count_chunks(const mill__engine *e, const mill__step *step)
 {
-    size_t most = e->places - step->first;
-    if (step->shard->unit_nbytes)
+    size_t most = step->block->small ? 1 : e->places - step->first;
+    if (!step->block->small && step->shard->unit_nbytes)
         most = step->block->nbytes / step->shard->unit_nbytes + 1; /* and, at the end, a part of one */
     return most < (size_t)e->chunks ? (int)most : e->chunks;
 }
@@ -393,15 +393,17 @@ static void walk(void *self, mill__unit *unit)
     if (atomic_load_explicit(&e->stop, memory_order_relaxed))
         return;
     int64_t begin = mill__trace_now(e->config.trace);
-    if (step->block->joined || begin_block(e, step)) {
+    step->missed = !mill__block_fetch(e, step->block);
+    if (!step->missed && (step->block->joined || begin_block(e, step))) {
         mill__sample sample;
         mill_error err;
         mill__batch *batch = &step->slot->batch;
-        const bool alike = step->shard->format->more && !e->config.job.carry;
+        const bool alike = step->shard->format->more;
         mill__error_clear(&err); /* once: it is large, and whatever fails ends the walk */
         while (batch->n < e->places && (batch->n == 0 || batch->source_nbytes < e->batch_source_nbytes))
             if (!walk_one(e, step, &sample, &err) ||
-                (alike && sample.status == MILL_OK && !walk_more(e, step, &err)))
+                (alike && sample.status == MILL_OK && !batch->rows[batch->n - 1].carried &&
+                 !walk_more(e, step, &err)))
                 break;
         if (!step->block->left && !step->block->last)
             step->block_done = true; /* not another step that finds nothing */
@@ -455,6 +457,8 @@ static void walk_end(void *self, mill__unit *unit)
     s->walking = false;
     mill__input_charge(e, -(int64_t)step->charged);
     step->charged = 0;
+    if (step->missed)
+        mill__block_reissue(e, step->block);
     if (step->block_done || step->ended) {
         s->blocks = step->block->next;
         if (!s->blocks)

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether there is a view is found out by the first read, not by open(): a shard whose beginning is slow to
- * come must not hold up those that are to be opened after it. The size of what a view or gzip shows has to be
- * known before that; hence settle(). */
+/* Whether there is a view is found out by the first read, not by open(), unless the page cache knows: a shard
+ * whose beginning is slow to come must not hold up those that are to be opened after it. The size of what a
+ * view or gzip shows has to be known before that; hence settle(). */
 #include "engine/viewed.h"
 #include "base/error.h"
 #include "format/inflate.h"
 #include "registry.h"
+#include "source/pread.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { HEAD_NBYTES = 64 << 10 }; /* what views look at */
 
 typedef struct shard {
     const mill_source_ops *source;
@@ -64,33 +67,6 @@ static mill_status inflate(shard *s, mill_error *err)
     return mill__inflate(&stored, &all, &s->inflated, err);
 }
 
-static mill_status open_shard(void *user, const char *locator, void **handle, mill_shard_info *info,
-                              mill_error *err)
-{
-    const mill__viewed *as = user;
-    shard *s = calloc(1, sizeof *s);
-    if (!s)
-        return mill__no_memory(err, sizeof *s, "an open shard");
-    s->source = as->source;
-    s->format = as->format;
-    uint64_t least = mill__viewed_least(as->format, locator);
-    s->keep_nbytes = as->memory_nbytes > least ? as->memory_nbytes - least : 0;
-    mill_status status = as->source->open(as->user, locator, &s->handle, info, err);
-    if (status) {
-        free(s);
-        return status;
-    }
-    s->info = *info;
-    pthread_mutex_init(&s->lock, NULL);
-    if (mill__named_gzip(locator) && !info->nmembers)
-        status = inflate(s, err);
-    if (status)
-        close_shard(s);
-    else
-        *handle = s;
-    return status;
-}
-
 static mill_status read_bytes(shard *s, uint64_t offset, void *data, size_t n, size_t *got, mill_error *err)
 {
     return s->inflated.read ? s->inflated.read(s->inflated.handle, offset, data, n, got, err)
@@ -126,6 +102,47 @@ static mill_status find_view(shard *s, const uint8_t *head, size_t head_nbytes, 
         atomic_store_explicit(&s->known, !status, memory_order_release);
     }
     pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+/* If the beginning lies in the page cache, it is not slow to come. */
+static void find_cached(shard *s)
+{
+    size_t n = s->info.nbytes < HEAD_NBYTES ? (size_t)s->info.nbytes : HEAD_NBYTES, got = 0;
+    int fd = s->source->fd ? s->source->fd(s->handle) : -1;
+    uint8_t *head = fd >= 0 && s->format->view && !s->format->resizes ? mill__alloc(n) : NULL;
+    mill_error err; /* is told by the first read */
+    if (head && !mill__pread_cached(fd, 0, head, n, &got) && got == n)
+        (void)find_view(s, head, n, &err);
+    mill__free(head);
+}
+
+static mill_status open_shard(void *user, const char *locator, void **handle, mill_shard_info *info,
+                              mill_error *err)
+{
+    const mill__viewed *as = user;
+    shard *s = calloc(1, sizeof *s);
+    if (!s)
+        return mill__no_memory(err, sizeof *s, "an open shard");
+    s->source = as->source;
+    s->format = as->format;
+    uint64_t least = mill__viewed_least(as->format, locator);
+    s->keep_nbytes = as->memory_nbytes > least ? as->memory_nbytes - least : 0;
+    mill_status status = as->source->open(as->user, locator, &s->handle, info, err);
+    if (status) {
+        free(s);
+        return status;
+    }
+    s->info = *info;
+    pthread_mutex_init(&s->lock, NULL);
+    if (mill__named_gzip(locator) && !info->nmembers)
+        status = inflate(s, err);
+    else
+        find_cached(s);
+    if (status)
+        close_shard(s);
+    else
+        *handle = s;
     return status;
 }
 

@@ -170,17 +170,25 @@ static void run_gathered(mill__worker *worker, const some *rows)
     finish(worker, rows, status, &err);
 }
 
-/* How many rows to gather for the tail, so that what lies between its stages stays in the cache and within
- * the thread's share of memory. 1: it is not worth the while. */
-static size_t rows_at_once(const mill__worker *worker, const mill__batch *batch)
+/* How many rows the tail takes in one call, so that what lies between its stages stays in the cache and
+ * within half the thread's share of memory: a buffer for each stage, one to gather in and one for results. */
+static size_t rows_at_once(const mill__worker *worker)
+{
+    const mill__plan *plan = worker->job->plan;
+    const size_t cache_nbytes = 1 << 20, buffers = (size_t)(plan->nsegments - plan->tail) + 2;
+    const size_t share = worker->job->scratch_nbytes / 2 / buffers;
+    const size_t room = share < cache_nbytes ? share : cache_nbytes;
+    if (!plan->between_nbytes)
+        return SIZE_MAX;
+    return room > plan->between_nbytes ? room / plan->between_nbytes : 1;
+}
+
+/* How many to gather. 1: it is not worth the while. */
+static size_t gathered_at_once(const mill__worker *worker, const mill__batch *batch)
 {
     const mill__job *job = worker->job;
-    const size_t cache_nbytes = 1 << 20;
-    const size_t room = job->scratch_nbytes / 4 < cache_nbytes ? job->scratch_nbytes / 4 : cache_nbytes;
-    if (!job->plan->gathers || !batch->slab || job->probe || (job->reduction && job->reduction->unit == 1))
-        return 1;
-    size_t n = job->plan->between_nbytes ? room / job->plan->between_nbytes : room;
-    return n ? n : 1;
+    bool gathers = job->plan->gathers && batch->slab && !job->probe;
+    return gathers && !(job->reduction && job->reduction->unit == 1) ? rows_at_once(worker) : 1;
 }
 
 /* Rows from begin on, most at most, of which none is wanted as an image beside its tensor. */
@@ -198,9 +206,9 @@ void mill__worker_rows(mill__worker *worker, mill__batch *batch, size_t begin, s
     const mill__job *job = worker->job;
     bool batched =
         job->plan->batched && batch->slab && !job->probe && (!job->reduction || job->reduction->unit > 1);
-    size_t most = rows_at_once(worker, batch), n;
+    size_t dense = rows_at_once(worker), most = gathered_at_once(worker, batch), n;
     for (; begin < end; begin += n) {
-        size_t stop = job->plan->gathers && most < end - begin ? begin + most : end;
+        size_t stop = dense < end - begin ? begin + dense : end;
         n = batched ? dense_run(worker, batch, begin, stop) : 0;
         if (n > 1) {
             run_dense(worker, batch, begin, n);
@@ -227,7 +235,7 @@ static size_t neighbours(const uint32_t *rows, size_t n)
 
 void mill__worker_list(mill__worker *worker, mill__batch *batch, const uint32_t *rows, size_t n)
 {
-    size_t most = worker->job->encode ? 1 : rows_at_once(worker, batch);
+    size_t most = worker->job->encode ? 1 : gathered_at_once(worker, batch);
     for (size_t take; n; rows += take, n -= take) {
         take = neighbours(rows, n);
         if (take < n && most > 1) {

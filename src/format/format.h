@@ -114,9 +114,10 @@ struct mill__format_ops {
      * cannot be read on; err says why. */
     mill_status (*next)(void *walker, const mill__window *window, const mill__report *report,
                         mill__sample *sample, size_t *used, size_t *need, mill_error *err);
-    /* How many samples, at most so many, lie in window behind the one that next() gave last and differ from
-     * it only in place and key: each stride bytes behind the one before it, with the next decimal number for
-     * a key. They count as walked. NULL: next() gives them one by one. */
+    /* How many samples, at most so many, lie in window behind the one that next() or at() gave last and
+     * differ from it only in place and key: each stride bytes behind the one before it, with the next decimal
+     * number for a key. They count as walked. Behind at(), most are known to be there, side by side. NULL:
+     * they are taken one by one. */
     size_t (*more)(void *walker, const mill__window *window, size_t most, size_t *stride);
     void (*close)(void *walker);
     /* Where the samples lie, if that can be told without reading them, from the head (as for peek) and info

@@ -311,11 +311,14 @@ mill_status mill__rows_at(void *self, const mill__window *window, int64_t ordina
         if (look(w->format, w->layout, &none, w->nbytes, &w->is, &need, NULL))
             w->is = (mill__rows){0};
         w->open = true;
+        w->is.rows = UINT64_MAX; /* who asks knows which there are, */
+        w->is.stride_nbytes = 0; /* and where */
     }
     w->is.row_nbytes = window->nbytes;
     w->row = (uint64_t)ordinal;
     w->key[0] = 0;
     name_row(w);
     fill(w, window->data, window->offset, sample);
+    w->row++;
     return MILL_OK;
 }
