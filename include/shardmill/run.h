@@ -45,9 +45,10 @@ typedef struct mill_stats {
 /* Options of a run. Zero or NULL means the default in every field; take them from mill_options_default(). */
 typedef struct mill_options {
     size_t struct_nbytes;
-    int threads;            /* compute threads; default: see mill_threads() */
-    int io_depth;           /* reads in flight; default 8 */
-    const char *io;         /* "auto" (default), "uring", "threads" */
+    int threads;    /* compute threads; default: see mill_threads() */
+    int io_depth;   /* reads in flight; default 8 */
+    const char *io; /* all reads by "uring" or "threads"; "auto" (default): by compute threads where that
+                       only copies from the page cache, else by io_uring, or threads if it is forbidden */
     const char *executor;   /* "tasks" (default), "loop" */
     uint64_t memory_nbytes; /* budget; default: a quarter of what the machine or cgroup has, at most 2 GiB */
     uint64_t seed, epoch;   /* of the random transforms */

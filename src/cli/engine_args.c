@@ -25,7 +25,8 @@ void cli_engine_explain(const cli_engine_args *args, const mill_stats *stats)
         fprintf(stderr, "shardmill: threads: %s\n", mill_threads((int)args->threads).reason);
         return;
     }
-    fprintf(stderr, "shardmill: reads: %s (--io %s); executor: %s; ",
+    const bool named = args->io && strcmp(args->io, "auto") != 0;
+    fprintf(stderr, "shardmill: reads: %s%s (--io %s); executor: %s; ", named ? "" : "the page cache, else ",
             stats->io && !strcmp(stats->io, "uring") ? "io_uring" : "a pool of threads",
             args->io ? args->io : "auto", stats->executor ? stats->executor : "?");
     if (stats->level)

@@ -29,7 +29,7 @@ typedef struct cli_engine_args {
          .value = "WAY",                                                                                     \
          .choices = "auto|uring|threads",                                                                    \
          .fallback = "auto",                                                                                 \
-         .help = "how to read"},                                                                             \
+         .help = "how to read; auto: what is in the page cache at once, the rest by io_uring if it can be"}, \
         {.name = "executor",                                                                                 \
          .kind = CLI_CHOICE,                                                                                 \
          .offset = offsetof(args, engine.executor),                                                          \
