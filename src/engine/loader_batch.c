@@ -113,7 +113,8 @@ void mill__load_pool_leave(mill__load_pool *pool)
 void mill__load_empty(mill_batch *b)
 {
     for (size_t i = 0; i < b->n; i++)
-        mill__load_forget(&b->items[i]);
+        if (b->items[i].unread)
+            mill__load_forget(&b->items[i]);
     b->rows.n = b->n;
     mill__batch_reset(&b->rows);
     b->n = 0;

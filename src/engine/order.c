@@ -26,6 +26,7 @@ void mill__order_begin(mill__order *order, uint64_t epoch)
     order->epoch = epoch;
     order->counted = 0;
     order->window_at = UINT64_MAX;
+    order->found = SIZE_MAX;
     mill__permutation_init(&order->sequence, order->config.nshards, order->config.seed, epoch, PURPOSE_SHARDS,
                            0);
 }
@@ -157,12 +158,21 @@ static uint64_t shuffled(mill__order *order, uint64_t position)
     return begin + mill__permute(&order->window, position - begin);
 }
 
-static mill__place find(const mill__order *order, uint64_t position)
+/* Places are asked for one after the other: most lie in the shard of the last one. */
+static mill__place find(mill__order *order, uint64_t position)
 {
-    size_t low = shards_before(order, position);
-    uint64_t within = position - (low ? order->ends[low - 1] : 0), repeat = order->config.repeat;
-    return (mill__place){
-        .shard = mill__order_shard(order, low), .sample = within / repeat, .repeat = within % repeat};
+    size_t j = order->found;
+    if (j >= order->counted || position >= order->ends[j] || (j && position < order->ends[j - 1])) {
+        order->found = j = shards_before(order, position);
+        order->found_shard = mill__order_shard(order, j);
+    }
+    uint64_t within = position - (j ? order->ends[j - 1] : 0), repeat = order->config.repeat;
+    mill__place place = {.shard = order->found_shard, .sample = within};
+    if (repeat > 1) {
+        place.sample = within / repeat;
+        place.repeat = within % repeat;
+    }
+    return place;
 }
 
 bool mill__order_place(mill__order *order, uint64_t step, size_t rows, size_t i, uint64_t skip,
@@ -173,7 +183,7 @@ bool mill__order_place(mill__order *order, uint64_t step, size_t rows, size_t i,
     if (!all_known(order) && window_end(order, position + 1) > n)
         return false;
     bool padded = !skip && position >= n;
-    *place = find(order, shuffled(order, n ? position % n : 0));
+    *place = find(order, shuffled(order, position < n ? position : n ? position % n : 0));
     place->padded = padded;
     return true;
 }

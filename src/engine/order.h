@@ -35,6 +35,7 @@ typedef struct mill__order {
     size_t counted;             /* how many of ends are known */
     uint64_t window_at;         /* window number whose permutation is at hand; UINT64_MAX: none */
     mill__permutation window;
+    size_t found, found_shard; /* where the last place was found: j and the shard; SIZE_MAX: nowhere */
 } mill__order;
 
 mill_status mill__order_init(mill__order *order, const mill__order_config *config, mill_error *err);
