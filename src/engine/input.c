@@ -184,7 +184,16 @@ static size_t small_nbytes(const mill__shard *s, size_t most)
     return small < most ? small : most;
 }
 
-enum { KEPT_PIECES = 2 };
+/* Cached blocks are no far look ahead, for memory that was just used is in the caches; and they are of
+ * several shards, for each is walked by one thread. */
+enum { KEPT_PIECES = 2, MOST_CACHED = 2 };
+
+static void submit_block(mill__engine *e, mill__block *b)
+{
+    b->ready = false;
+    e->reads++;
+    mill__io_submit(e->io, &b->request);
+}
 
 /* kept: pieces that are not for this shard. false: not now */
 static bool issue_block(mill__engine *e, mill__shard *s, int kept)
@@ -216,28 +225,32 @@ static bool issue_block(mill__engine *e, mill__shard *s, int kept)
     s->issued += b->nbytes;
     b->last = s->all_issued = s->issued == s->info.nbytes;
     append_block(s, b);
+    e->cached += b->cached;
+    s->cached += b->cached;
     if (b->cached)
         pthread_cond_signal(&e->work);
     else
-        mill__block_reissue(e, b);
+        submit_block(e, b);
     return true;
-}
-
-void mill__block_reissue(mill__engine *e, mill__block *b)
-{
-    b->cached = b->ready = false;
-    e->reads++;
-    mill__io_submit(e->io, &b->request);
 }
 
 bool mill__block_fetch(mill__engine *e, mill__block *b)
 {
-    if (!b->cached)
-        return true;
-    if (!mill__io_take_cached(e->io, &b->request))
-        return false;
+    return !b->cached || mill__io_take_cached(e->io, &b->request);
+}
+
+static void not_cached(mill__engine *e, mill__block *b)
+{
+    e->cached -= b->cached;
+    b->shard->cached -= b->cached;
     b->cached = false;
-    return true;
+}
+
+void mill__block_fetched(mill__engine *e, mill__block *b, bool fetched)
+{
+    not_cached(e, b);
+    if (!fetched)
+        submit_block(e, b);
 }
 
 void mill__input_pump(mill__engine *e)
@@ -246,10 +259,11 @@ void mill__input_pump(mill__engine *e)
         return;
     pump_opens(e);
     int kept = 0;
-    for (mill__shard *s = e->issuing; s && s->ordinal < e->limit && e->reads < e->config.depth;) {
+    for (mill__shard *s = e->issuing;
+         s && s->ordinal < e->limit && e->reads < e->config.depth && e->cached <= e->config.threads;) {
         if (s->all_issued && s == e->issuing)
             e->issuing = s->next;
-        if (!s->all_issued && !s->opened)
+        if (!s->all_issued && (!s->opened || s->cached >= MOST_CACHED))
             kept = KEPT_PIECES;
         else if (!s->all_issued && !issue_block(e, s, kept))
             break;
@@ -280,6 +294,7 @@ static void on_opened(mill__io_request *request)
 static void free_block(mill__engine *e, mill__block *b)
 {
     b->shard->live_blocks--;
+    not_cached(e, b);
     if (b->capacity) {
         mill__pages_free(b->memory, b->capacity);
         mill__input_charge(e, -(int64_t)b->capacity);

@@ -63,7 +63,7 @@ struct mill__shard {
     uint64_t first_unit, unit_nbytes;
     bool all_issued;
     mill__block *blocks, **blocks_end; /* in order, not walked yet */
-    int live_blocks;
+    int live_blocks, cached;           /* cached: of those, to be taken from the page cache */
     /* the walk's alone (one walk at a time) */
     void *walker;
     mill__block *tail; /* the last block, if it ended within a sample: what is left of it */
@@ -124,6 +124,7 @@ struct mill__engine {
     mill__shard *issuing;              /* the next to read from */
     size_t next_ordinal;
     int active, pieces, reads; /* pieces: in use */
+    int cached;                /* blocks to be taken from the page cache */
     void *free_pieces;         /* each begins with a pointer to the next */
     uint64_t joined_used, peak_used, fixed_used, bytes_total;
     size_t opened;
@@ -146,9 +147,9 @@ struct mill__engine {
 
 /* input.c; lock held unless said otherwise */
 void mill__input_pump(mill__engine *e);
-bool mill__block_fetch(mill__engine *e, mill__block *block);   /* if it is cached; lock not held */
-void mill__block_reissue(mill__engine *e, mill__block *block); /* it was not */
-void mill__block_release(mill__engine *e, mill__block *block); /* one step less, or walked */
+bool mill__block_fetch(mill__engine *e, mill__block *block); /* if it is cached; lock not held */
+void mill__block_fetched(mill__engine *e, mill__block *block, bool fetched); /* it was, or is to be read */
+void mill__block_release(mill__engine *e, mill__block *block);               /* one step less, or walked */
 void mill__piece_give(mill__engine *e, void *piece);
 void mill__input_charge(mill__engine *e, int64_t joined);      /* note what is in use */
 void mill__shard_settle(mill__engine *e, mill__shard *shard);  /* close it if nothing needs it any more */

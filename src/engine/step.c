@@ -457,8 +457,7 @@ static void walk_end(void *self, mill__unit *unit)
     s->walking = false;
     mill__input_charge(e, -(int64_t)step->charged);
     step->charged = 0;
-    if (step->missed)
-        mill__block_reissue(e, step->block);
+    mill__block_fetched(e, step->block, !step->missed);
     if (step->block_done || step->ended) {
         s->blocks = step->block->next;
         if (!s->blocks)
