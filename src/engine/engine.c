@@ -200,6 +200,7 @@ static mill_status start_team(mill__engine *e, mill_error *err)
                                       .self = e,
                                       .lock = &e->lock,
                                       .work = &e->work,
+                                      .out = &e->out,
                                       .threads = e->config.threads,
                                       .executor = e->config.executor,
                                       .leave = mill__worker_is_bound(&e->config.job) ? leave : NULL,

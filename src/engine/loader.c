@@ -137,6 +137,7 @@ static mill_status start_team(mill__loader *l, mill_error *err)
                                     .self = l,
                                     .lock = &l->lock,
                                     .work = &l->work,
+                                    .out = &l->out,
                                     .threads = c->threads,
                                     .executor = c->executor,
                                     .leave = mill__worker_is_bound(&c->job) ? leave : NULL,
@@ -228,7 +229,7 @@ static bool has_free(const mill__loader *l)
     return false;
 }
 
-void mill__load_pump(mill__loader *l)
+void mill__load_go_on(mill__loader *l)
 {
     if (atomic_load_explicit(&l->stop, memory_order_relaxed))
         return;
@@ -241,6 +242,14 @@ void mill__load_pump(mill__loader *l)
     mill__load_issue(l);
     if (!l->groups && !l->blocked_since && !l->plan_done && !has_free(l))
         l->blocked_since = mill__now_ns();
+}
+
+void mill__load_pump(mill__loader *l)
+{
+    mill__load_go_on(l);
+    if (l->completed)
+        pthread_cond_signal(&l->out);
+    l->completed = false;
 }
 
 /* ---- the consumer's side ---- */

@@ -199,6 +199,7 @@ struct mill__loader {
 
     /* the consumer */
     mill__load_pool *pool;
+    bool completed; /* a batch, and the consumer is not told yet */
     int64_t deliver_sequence;
     uint64_t at_epoch, at_step;
     int held;
@@ -212,7 +213,8 @@ struct mill__loader {
 
 /* loader.c */
 void mill__load_fail(mill__loader *l, mill_status status, const mill_error *err);
-void mill__load_pump(mill__loader *l); /* begin all that can be begun */
+void mill__load_go_on(mill__loader *l); /* begin all that can be begun */
+void mill__load_pump(mill__loader *l);  /* and wake the consumer if a batch is complete */
 
 /* loader_plan.c */
 void mill__load_begin(mill__loader *l);                      /* the epoch plan_epoch */

@@ -231,7 +231,7 @@ static void complete(mill__loader *l, mill_batch *b)
     if (b->epoch)
         mill__load_epoch_release(l, b->epoch);
     b->epoch = NULL;
-    pthread_cond_signal(&l->out);
+    l->completed = true;
 }
 
 static void chunk_end(void *self, mill__unit *unit, int chunk)
@@ -254,7 +254,9 @@ static void chunk_end(void *self, mill__unit *unit, int chunk)
         if (!b->pending)
             mill__load_settle(l, b);
     }
-    mill__load_pump(l);
+    mill__load_go_on(l);
+    l->team.tell |= l->completed;
+    l->completed = false;
     if (l->plan_done && !l->groups)
         pthread_cond_broadcast(&l->work); /* all is claimed */
 }

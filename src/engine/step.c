@@ -426,7 +426,7 @@ static void check_complete(mill__engine *e, mill__slot *slot)
         return;
     slot->batch.state = MILL__BATCH_COMPLETE;
     mill__trace_counter(e->config.trace, "batches waiting", ++e->complete);
-    pthread_cond_signal(&e->out);
+    e->team.tell = true;
 }
 
 static void close_batch(mill__engine *e, mill__step *step, bool last)

@@ -59,6 +59,24 @@ const void *mill__team_cpus(void *cpu_set)
     return CPU_COUNT(set) ? set : NULL;
 }
 
+/* Who waits for what was completed is woken when the lock is free, or it would wait for that, too. */
+static void unlock(mill__team *t)
+{
+    bool tell = t->tell;
+    t->tell = false;
+    pthread_mutex_unlock(t->lock);
+    if (tell)
+        pthread_cond_signal(t->out);
+}
+
+static void wait_for_work(mill__team *t)
+{
+    if (t->tell)
+        pthread_cond_signal(t->out);
+    t->tell = false;
+    pthread_cond_wait(t->work, t->lock);
+}
+
 /* ---- tasks ----
  * Counters, under the lock: pending tasks are ready and not started; running ones have started; threads that
  * are away are in the runtime, where calls of them will be fetched back by recall tasks. */
@@ -70,7 +88,7 @@ static void recall(mill__team *t)
     pthread_mutex_lock(t->lock);
     t->away--;
     t->calls--;
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
     feed(t, true);
 }
 
@@ -93,7 +111,7 @@ static void task_begin(mill__team *t)
     int idle = t->pending ? 0 : t->away - t->calls;
     if (idle > 0)
         t->calls += idle;
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
     spawn_recalls(t, idle);
 }
 
@@ -113,7 +131,7 @@ static void walk_task(mill__team *t, mill__unit *unit)
     t->pending += unit->chunks; /* they become ready when this task ends */
     pthread_cond_broadcast(t->work);
     task_end(t);
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
     feed(t, false);
 }
 
@@ -124,7 +142,7 @@ static void chunk_task(mill__team *t, mill__unit *unit, int chunk)
     pthread_mutex_lock(t->lock);
     t->ops->chunk_end(t->self, unit, chunk);
     task_end(t);
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
     feed(t, false);
 }
 
@@ -134,7 +152,7 @@ static void do_whole(mill__team *t, mill__unit *unit, int worker)
     t->ops->walk(t->self, unit);
     pthread_mutex_lock(t->lock);
     t->ops->walk_end(t->self, unit);
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
     t->ops->chunk(t->self, unit, 0, worker);
     pthread_mutex_lock(t->lock);
     t->ops->chunk_end(t->self, unit, 0);
@@ -145,7 +163,7 @@ static void whole_task(mill__team *t, mill__unit *unit)
     task_begin(t);
     do_whole(t, unit, omp_get_thread_num()); /* locks */
     task_end(t);
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
     feed(t, true); /* nothing waits for this task */
 }
 
@@ -194,20 +212,20 @@ static void feed(mill__team *t, bool may_sleep)
             int idle = t->pending ? 0 : t->away - t->calls;
             if (idle > 0)
                 t->calls += idle;
-            pthread_mutex_unlock(t->lock);
+            unlock(t);
             spawn_recalls(t, idle);
             do_whole(t, unit, omp_get_thread_num()); /* locks */
             t->running--;
         } else if (unit) {
             t->pending++;
             t->burst++;
-            pthread_mutex_unlock(t->lock);
+            unlock(t);
             spawn(t, unit);
             pthread_mutex_lock(t->lock);
         } else if (t->pending || (!t->running && (t->ops->all_claimed(t->self) || !stay_in_region(t)))) {
             break;
         } else if (may_sleep) {
-            pthread_cond_wait(t->work, t->lock);
+            wait_for_work(t);
         } else {
             call = true;
             t->calls++;
@@ -217,7 +235,7 @@ static void feed(mill__team *t, bool may_sleep)
     t->away++;
     if (!t->running && !t->pending)
         pthread_cond_broadcast(t->work); /* who sleeps here leaves, too */
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
     *feeding = false;
     if (call)
         spawn_recalls(t, 1);
@@ -230,7 +248,7 @@ static void enter(mill__team *t)
     pthread_mutex_lock(t->lock);
     t->away++;
     t->calls++;
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
     spawn_recalls(t, 1);
 }
 
@@ -238,7 +256,7 @@ static void enter(mill__team *t)
 
 static void loop_walk(mill__team *t, mill__unit *unit) /* lock held */
 {
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
     t->ops->walk(t->self, unit);
     pthread_mutex_lock(t->lock);
     t->ops->walk_end(t->self, unit);
@@ -257,7 +275,7 @@ static void loop_chunk(mill__team *t, mill__unit *unit, int worker) /* lock held
         if (!t->walked)
             t->walked_end = &t->walked;
     }
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
     t->ops->chunk(t->self, unit, chunk, worker);
     pthread_mutex_lock(t->lock);
     t->ops->chunk_end(t->self, unit, chunk);
@@ -277,11 +295,11 @@ static void loop(mill__team *t, int worker)
         } else if (!t->running && t->ops->all_claimed(t->self)) {
             break;
         } else {
-            pthread_cond_wait(t->work, t->lock);
+            wait_for_work(t);
         }
     }
     pthread_cond_broadcast(t->work);
-    pthread_mutex_unlock(t->lock);
+    unlock(t);
 }
 
 /* ---- the driver's side ---- */
@@ -459,6 +477,7 @@ mill_status mill__team_start(mill__team *t, const mill__team_config *config, mil
     t->self = config->self;
     t->lock = config->lock;
     t->work = config->work;
+    t->out = config->out;
     t->threads = config->threads;
     t->executor = config->executor;
     t->leave = config->leave;

@@ -31,6 +31,7 @@ typedef struct mill__team_config {
     void *self;
     pthread_mutex_t *lock; /* the owner's */
     pthread_cond_t *work;  /* the owner signals it when a unit can be claimed, or all are */
+    pthread_cond_t *out;   /* the team signals it for the owner: see tell */
     int threads;
     const char *executor; /* "tasks" or "loop" */
     /* Called on each thread that has worked when all is done, lock not held; NULL: nothing to end there. */
@@ -43,7 +44,8 @@ typedef struct mill__team {
     const mill__team_ops *ops;
     void *self;
     pthread_mutex_t *lock;
-    pthread_cond_t *work;
+    pthread_cond_t *work, *out;
+    bool tell; /* set by walk_end and chunk_end: signal out when the lock is free */
     int threads;
     const char *executor;
     void (*leave)(void *self, int worker);
