@@ -20,7 +20,4 @@ MILL__ELEMENTWISE_LEVEL(x86_64_v3)
 MILL__ELEMENTWISE_LEVEL(x86_64_v4)
 #endif
 
-/* Arguments of sin beyond this go to the C library. */
-#define MILL__SIN_LIMIT 0x1p20f
-
 #endif

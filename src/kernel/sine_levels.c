@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sine of floats, compiled once a level (-DMILL__LEVEL). It computes in double and rounds once: within
- * 0.501 units in the last place of the exact value.
+/* The sine of floats, compiled once a level (-DMILL__LEVEL): within 1.49 units in the last place of the exact
+ * value for every float up to 102943, where k below is less than 2^16 (all were compared). The C library does
+ * larger ones.
  *
- * x = k pi + r, |r| <= pi/2, with pi as the sum of two doubles. Then sin x = (-1)^k r P(r^2), where P
- * interpolates sin(sqrt y)/sqrt y at the 6 Chebyshev nodes of [0, (pi/2)^2]: relative error 2^-35.
+ * x = k pi/2 + r, |r| <= pi/4, with pi/2 as the sum of three floats; k times the first of them, subtracted
+ * from x, is exact (Cody and Waite, "Software Manual for the Elementary Functions", 1980). Then sin x is
+ * sin r or cos r, as k is even or odd, but for its sign:
  *
- * Levels with fused multiply-add use it; the one without computes the same formula unfused, with pi cut so
- * that k * PI_HEAD is exact (Cody and Waite, "Software Manual for the Elementary Functions", 1980). The
- * doubles differ in their last bits, the floats that they are rounded to do not: both forms were compared for
- * every float up to MILL__SIN_LIMIT. So whoever changes a constant or the order of operations here must
- * compare them all again; the unit test takes a sample. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-trapping-math") /* as in elementwise_levels.c */
-#endif
-
+ *   sin r = r + r y S(y),  cos r = 1 + y C(y),  y = r^2
+ *
+ * where S and C interpolate at the 4 Chebyshev nodes of [0, (pi/4)^2]. Both are a + a y P(y), so one chain of
+ * fused multiply-adds serves both, with numbers that are selected. All levels do the same operations and give
+ * the same bits. In double and rounded once it would be within 0.501, at half the pace. */
 #include "kernel/elementwise.h"
 #include "kernel/vector.h"
 #include <math.h>
@@ -28,154 +26,119 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-enum { BLOCK = 1024 };
-
-#define PI     0x1.921fb54442d18p+1
-#define PI_LOW 0x1.1a62633145c07p-53
-#define INV_PI 0x1.45f306dc9c883p-2
-/* Adding it rounds to an integer, which then stands in the low bits. */
-#define ROUNDER 0x1.8p52
-#define P0      0x1.ffffffffda6fcp-1
-#define P1      -0x1.55555544342aap-3
-#define P2      0x1.11110c0012778p-7
-#define P3      -0x1.a017cff2b18bfp-13
-#define P4      0x1.71701ad1427a6p-19
-#define P5      -0x1.9a69d74273848p-26
-
-#if MILL__FUSED
-
-#define VECTORS 4
-#define INLINED static inline __attribute__((always_inline))
-#define EACH    UNROLL for (int v = 0; v < VECTORS; v++)
-
 /* That many vectors at once: one does not wait for its own results meanwhile, and each constant is loaded
  * once for all of them. */
-INLINED void fused_sines(doubles x[VECTORS])
+enum { VECTORS = VECTOR_NBYTES == 64 ? 4 : 2, STRIP = VECTORS * f32_lanes, TERMS = 4 };
+#define EACH UNROLL for (int v = 0; v < VECTORS; v++)
+
+/* None is negative, so that r is -0 for -0. */
+#define HALF_PI_HEAD   0x1.921fb4p+0f
+#define HALF_PI_MIDDLE 0x1.4442dp-24f
+#define HALF_PI_TAIL   0x1.84698ap-48f
+#define INV_HALF_PI    0x1.45f306p-1f
+/* 3 x 2^22 + 2^16. Adding it rounds to an integer, which then stands in the low 17 bits, 2^16 added; the bits
+ * above are always these, unless the integer does not fit. */
+#define ROUNDER 0x1.82p23f
+enum { ROUNDED = 0x4b400000, ABOVE = ~0x1ffff };
+
+static const float sine[TERMS] = {0x1.6dbe08p-19f, -0x1.a013a8p-13f, 0x1.11110ep-7f, -0x1.555556p-3f};
+static const float cosine[TERMS] = {0x1.9a6f2cp-16f, -0x1.6c0e08p-10f, 0x1.55554cp-5f, -0x1p-1f};
+
+typedef floats anywhere __attribute__((aligned(sizeof(float)), may_alias));
+
+/* Whether none of them is too large; those that are become nonsense. */
+static inline __attribute__((always_inline)) int sines(floats x[VECTORS])
 {
-    const double coefficients[] = {P4, P3, P2, P1, P0};
-    const doubles rounder = SPLAT_DOUBLES(ROUNDER);
-    doubles shifted[VECTORS], y[VECTORS], p[VECTORS];
+    floats y[VECTORS], p[VECTORS];
+    floats_mask k[VECTORS], others = {0};
+    floats_choice odd[VECTORS];
     EACH
     {
-        shifted[v] = FMA_DOUBLES(x[v], SPLAT_DOUBLES(INV_PI), rounder);
-        const doubles k = shifted[v] - rounder;
-        x[v] = FMA_DOUBLES(k, SPLAT_DOUBLES(-PI), x[v]);
-        x[v] = FMA_DOUBLES(k, SPLAT_DOUBLES(-PI_LOW), x[v]);
+        const floats shifted = FMA_FLOATS(x[v], SPLAT_FLOATS(INV_HALF_PI), SPLAT_FLOATS(ROUNDER));
+        const floats whole = shifted - SPLAT_FLOATS(ROUNDER);
+        k[v] = (floats_mask)shifted;
+        others |= k[v] ^ ROUNDED;
+        odd[v] = IS_ODD(k[v]);
+        x[v] = FMA_FLOATS(whole, SPLAT_FLOATS(-HALF_PI_HEAD), x[v]);
+        x[v] = FMA_FLOATS(whole, SPLAT_FLOATS(-HALF_PI_MIDDLE), x[v]);
+        x[v] = FMA_FLOATS(whole, SPLAT_FLOATS(-HALF_PI_TAIL), x[v]);
         y[v] = x[v] * x[v];
-        p[v] = SPLAT_DOUBLES(P5);
+        p[v] = SELECT_FLOATS(odd[v], SPLAT_FLOATS(cosine[0]), SPLAT_FLOATS(sine[0]));
     }
     UNROLL
-    for (int i = 0; i < 5; i++) {
+    for (int i = 1; i < TERMS; i++) {
         EACH
         {
-            p[v] = FMA_DOUBLES(p[v], y[v], SPLAT_DOUBLES(coefficients[i]));
+            p[v] =
+                FMA_FLOATS(p[v], y[v], SELECT_FLOATS(odd[v], SPLAT_FLOATS(cosine[i]), SPLAT_FLOATS(sine[i])));
         }
     }
     EACH
     {
-        x[v] = (doubles)((doubles_mask)(x[v] * p[v]) ^ (doubles_mask)shifted[v] << 63);
+        const floats a = SELECT_FLOATS(odd[v], SPLAT_FLOATS(1.0f), x[v]);
+        const floats_mask made = (floats_mask)FMA_FLOATS(a * y[v], p[v], a);
+        /* its sign is that of a, also where it is 0 */
+        x[v] = (floats)((made | ((floats_mask)a & INT32_MIN)) ^ (k[v] << 30 & INT32_MIN));
     }
+    return !HAS_BITS(others, ABOVE);
 }
 
-enum { STRIP = VECTORS * f64_lanes };
-
-typedef half_floats anywhere __attribute__((aligned(sizeof(float)), may_alias));
-
-INLINED void strip(float *out, const float *in)
+static inline __attribute__((always_inline)) int load_and_do(floats x[VECTORS], const float *in)
 {
-    doubles x[VECTORS];
     EACH
     {
-        x[v] = WIDEN(*(const anywhere *)(in + v * f64_lanes));
+        x[v] = *(const anywhere *)(in + v * f32_lanes);
     }
-    fused_sines(x);
+    return sines(x);
+}
+
+static inline __attribute__((always_inline)) void store(float *out, const floats x[VECTORS])
+{
     EACH
     {
-        *(anywhere *)(out + v * f64_lanes) = NARROW(x[v]);
+        *(anywhere *)(out + v * f32_lanes) = x[v];
     }
 }
 
-static void small_sines(float *out, const float *in, size_t n)
+/* Strips of n elements, as far as they are whole and none in them is too large; how many elements that are.
+ * Apart from all that calls functions, so that the constants stay in registers. */
+static __attribute__((noinline)) size_t small_sines(float *out, const float *in, size_t n)
 {
     size_t i = 0;
-    for (; i + STRIP <= n; i += STRIP)
-        strip(out + i, in + i);
-    if (i < n) {
-        float rest[STRIP] = {0};
-        memcpy(rest, in + i, (n - i) * sizeof *rest);
-        strip(rest, rest);
-        memcpy(out + i, rest, (n - i) * sizeof *rest);
-    }
+    floats x[VECTORS];
+    for (; i + STRIP <= n && load_and_do(x, in + i); i += STRIP)
+        store(out + i, x);
+    return i;
 }
 
-#else
-
-#define PI_HEAD 0x1.921fb544p+1 /* 33 bits: exact times any k below 2^20 */
-#define PI_TAIL 0x1.0b4611a626331p-33
-
-static inline uint64_t bits_of(double x)
+/* As sines() has it. */
+static inline int is_large(float x)
 {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-static inline double double_of(uint64_t bits)
-{
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static inline double unfused_sine(double x)
-{
-    double shifted = x * INV_PI + ROUNDER;
-    double k = shifted - ROUNDER;
-    double r = (x - k * PI_HEAD) - k * PI_TAIL;
-    double y = r * r;
-    double p = P5 * y + P4;
-    p = p * y + P3;
-    p = p * y + P2;
-    p = p * y + P1;
-    p = p * y + P0;
-    return double_of(bits_of(r * p) ^ bits_of(shifted) << 63);
-}
-
-static void small_sines(float *out, const float *in, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = (float)unfused_sine(in[i]);
-}
-
-#endif
-
-/* Ordered as the magnitudes are; what is not a number comes last. */
-static inline int32_t magnitude(float x)
-{
+    float shifted = fmaf(x, INV_HALF_PI, ROUNDER);
     int32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits & INT32_MAX;
+    memcpy(&bits, &shifted, sizeof bits);
+    return ((bits ^ ROUNDED) & ABOVE) != 0;
 }
 
-static int32_t largest_magnitude(const float *in, size_t n)
+/* A strip or less. */
+static void any_sines(float *out, const float *in, size_t n)
 {
-    int32_t largest = 0;
+    float kept[STRIP] = {0}, made[STRIP];
+    floats x[VECTORS];
+    memcpy(kept, in, n * sizeof *kept);
+    load_and_do(x, kept);
+    store(made, x);
     for (size_t i = 0; i < n; i++)
-        largest = magnitude(in[i]) > largest ? magnitude(in[i]) : largest;
-    return largest;
+        out[i] = is_large(kept[i]) ? (float)sin((double)kept[i]) : made[i];
 }
 
 void JOIN(mill__f32_sin, MILL__LEVEL)(float *out, const float *in, size_t n)
 {
-    float kept[BLOCK]; /* out may be in */
-    for (size_t i = 0; i < n; i += BLOCK) {
-        const size_t m = n - i < BLOCK ? n - i : BLOCK;
-        const int large = largest_magnitude(in + i, m) > magnitude(MILL__SIN_LIMIT);
-        if (large)
-            memcpy(kept, in + i, m * sizeof *kept);
-        small_sines(out + i, in + i, m);
-        for (size_t j = 0; large && j < m; j++)
-            if (magnitude(kept[j]) > magnitude(MILL__SIN_LIMIT))
-                out[i + j] = (float)sin((double)kept[j]);
+    for (size_t i = 0; i < n;) {
+        i += small_sines(out + i, in + i, n - i);
+        const size_t m = n - i < STRIP ? n - i : STRIP;
+        if (m)
+            any_sines(out + i, in + i, m);
+        i += m;
     }
 }

