@@ -9,7 +9,6 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 gcc -O3 -ffast-math -march=native -fopenmp "$SRC/bench/peers/elementwise.c" -o "$folder/bare" -lm
 "$BUILD/bench/elementwise" make "$folder"
-warm "$folder"/*.npy
 one() { # TRANSFORM PIPE: the median of the rounds' ratios
     for i in $(seq "${ROUNDS:-5}"); do
         ours=$("$BUILD/bench/elementwise" load "$folder" "$2" 5)
