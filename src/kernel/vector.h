@@ -30,7 +30,6 @@ enum { VECTOR_NBYTES = 16 };
 enum { f32_lanes = VECTOR_NBYTES / sizeof(float), f64_lanes = VECTOR_NBYTES / sizeof(double) };
 
 typedef float floats __attribute__((vector_size(VECTOR_NBYTES)));
-typedef float half_floats __attribute__((vector_size(VECTOR_NBYTES / 2)));
 typedef double doubles __attribute__((vector_size(VECTOR_NBYTES)));
 typedef int32_t floats_mask __attribute__((vector_size(VECTOR_NBYTES)));
 #if defined(__AVX512F__)
@@ -40,9 +39,8 @@ typedef floats_mask floats_choice;
 #endif
 typedef int64_t doubles_mask __attribute__((vector_size(VECTOR_NBYTES)));
 
-/* SELECT_FLOATS: x where the choice is so, y elsewhere. HAS_BITS: whether any lane has any of the bits. WIDEN
- * and NARROW: between floats and as many doubles. gcc 12 makes several instructions of
- * __builtin_convertvector. Not x * y + z: whether a compiler fuses that is its own choice. */
+/* SELECT_FLOATS: x where the choice is so, y elsewhere. HAS_BITS: whether any lane has any of the bits. FMA_*,
+ * not x * y + z: whether a compiler fuses that is its own choice. */
 #if defined(__AVX512F__)
 #define FMA_FLOATS(x, y, z)         ((floats)_mm512_fmadd_ps((__m512)(x), (__m512)(y), (__m512)(z)))
 #define FMA_DOUBLES(x, y, z)        ((doubles)_mm512_fmadd_pd((__m512d)(x), (__m512d)(y), (__m512d)(z)))
@@ -51,8 +49,6 @@ typedef int64_t doubles_mask __attribute__((vector_size(VECTOR_NBYTES)));
 #define SELECT_FLOATS(choice, x, y) ((floats)_mm512_mask_blend_ps(choice, (__m512)(y), (__m512)(x)))
 #define HAS_BITS(x, bits)           (_mm512_test_epi32_mask((__m512i)(x), _mm512_set1_epi32(bits)) != 0)
 #define SPLAT_DOUBLES(x)            ((doubles)_mm512_set1_pd(x))
-#define WIDEN(x)                    ((doubles)_mm512_cvtps_pd((__m256)(x)))
-#define NARROW(x)                   ((half_floats)_mm512_cvtpd_ps((__m512d)(x)))
 #elif defined(__FMA__)
 #define FMA_FLOATS(x, y, z)         ((floats)_mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(z)))
 #define FMA_DOUBLES(x, y, z)        ((doubles)_mm256_fmadd_pd((__m256d)(x), (__m256d)(y), (__m256d)(z)))
@@ -61,8 +57,6 @@ typedef int64_t doubles_mask __attribute__((vector_size(VECTOR_NBYTES)));
 #define SELECT_FLOATS(choice, x, y) ((floats)_mm256_blendv_ps((__m256)(y), (__m256)(x), (__m256)(choice)))
 #define HAS_BITS(x, bits)           (!_mm256_testz_si256((__m256i)(x), _mm256_set1_epi32(bits)))
 #define SPLAT_DOUBLES(x)            ((doubles)_mm256_set1_pd(x))
-#define WIDEN(x)                    ((doubles)_mm256_cvtps_pd((__m128)(x)))
-#define NARROW(x)                   ((half_floats)_mm256_cvtpd_ps((__m256d)(x)))
 #elif defined(__aarch64__)
 #define FMA_FLOATS(x, y, z)  ((floats)vfmaq_f32((float32x4_t)(z), (float32x4_t)(x), (float32x4_t)(y)))
 #define FMA_DOUBLES(x, y, z) ((doubles)vfmaq_f64((float64x2_t)(z), (float64x2_t)(x), (float64x2_t)(y)))
@@ -72,8 +66,6 @@ typedef int64_t doubles_mask __attribute__((vector_size(VECTOR_NBYTES)));
     ((floats)vbslq_f32((uint32x4_t)(choice), (float32x4_t)(x), (float32x4_t)(y)))
 #define HAS_BITS(x, bits) (vmaxvq_u32((uint32x4_t)((x) & (bits))) != 0)
 #define SPLAT_DOUBLES(x)  ((doubles)vdupq_n_f64(x))
-#define WIDEN(x)          ((doubles)vcvt_f64_f32((float32x2_t)(x)))
-#define NARROW(x)         ((half_floats)vcvt_f32_f64((float64x2_t)(x)))
 #else
 static inline floats FMA_FLOATS(floats x, floats y, floats z)
 {
