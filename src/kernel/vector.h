@@ -39,8 +39,8 @@ typedef floats_mask floats_choice;
 #endif
 typedef int64_t doubles_mask __attribute__((vector_size(VECTOR_NBYTES)));
 
-/* SELECT_FLOATS: x where the choice is so, y elsewhere. HAS_BITS: whether any lane has any of the bits. FMA_*,
- * not x * y + z: whether a compiler fuses that is its own choice. */
+/* SELECT_FLOATS: x where the choice is so, y elsewhere. HAS_BITS: whether any lane has any of the bits.
+ * FMA_*, not x * y + z: whether a compiler fuses that is its own choice. */
 #if defined(__AVX512F__)
 #define FMA_FLOATS(x, y, z)         ((floats)_mm512_fmadd_ps((__m512)(x), (__m512)(y), (__m512)(z)))
 #define FMA_DOUBLES(x, y, z)        ((doubles)_mm512_fmadd_pd((__m512d)(x), (__m512d)(y), (__m512d)(z)))

@@ -548,7 +548,8 @@ static void check_operation(enum operation op, mill_dtype dtype, mill_layout lay
         size_t k = place(&in.type, i);
         long double want = dtype == MILL_F64 ? (long double)in_double(op, (double)x, a[k], b[k])
                                              : (long double)in_float(op, (float)x, (float)a[k], (float)b[k]);
-        bool close = op >= SIN && dtype != MILL_F64 && ulps((float)got, (double)want) <= (op == SIN ? 2.01 : 1.01);
+        bool close =
+            op >= SIN && dtype != MILL_F64 && ulps((float)got, (double)want) <= (op == SIN ? 2.01 : 1.01);
         EXPECT_MSG(same(got, want) || close, "%s of %La (%s) gave %La, not %La", operations[op]->name, x,
                    mill_dtype_name(dtype), got, want);
     }
