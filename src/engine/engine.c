@@ -219,15 +219,16 @@ static void init_locks(mill__engine *e)
     pthread_condattr_destroy(&monotonic);
 }
 
-static mill_status join_shards(mill__engine *e, mill_error *err)
+mill_status mill__engine_join(const mill__engine_config *c, const atomic_bool *stop,
+                              struct mill__joined **joined, mill_error *err)
 {
-    const mill__joined_config config = {.shards = e->config.shards,
-                                        .nshards = e->config.nshards,
-                                        .source = e->config.source,
-                                        .source_user = e->config.source_user,
-                                        .format = e->config.format,
-                                        .stop = &e->stop};
-    return mill__joined_new(&e->joined, &config, err);
+    const mill__joined_config config = {.shards = c->shards,
+                                        .nshards = c->nshards,
+                                        .source = c->source,
+                                        .source_user = c->source_user,
+                                        .format = c->format,
+                                        .stop = stop};
+    return mill__joined_new(joined, &config, err);
 }
 
 static mill_status set_up(mill__engine *e, mill_error *err)
@@ -238,7 +239,7 @@ static mill_status set_up(mill__engine *e, mill_error *err)
     if (!status)
         status = make_slots(e, err);
     if (!status)
-        status = join_shards(e, err);
+        status = mill__engine_join(&e->config, &e->stop, &e->joined, err);
     if (!status)
         status = make_workers(e, err);
     if (!status)

@@ -9,7 +9,9 @@
 #include "engine/worker.h"
 #include "format/format.h"
 #include "source/source.h"
+#include <stdatomic.h>
 
+struct mill__joined;
 typedef struct mill__engine mill__engine;
 
 typedef struct mill__engine_config {
@@ -40,6 +42,9 @@ typedef struct mill__engine_stats {
 
 /* A format for every shard, before anything is read. */
 mill_status mill__engine_check_formats(const mill__engine_config *config, mill_error *err);
+/* Its shards as one sequence, if its format wants that: see joined.h. */
+mill_status mill__engine_join(const mill__engine_config *config, const atomic_bool *stop,
+                              struct mill__joined **joined, mill_error *err);
 /* What open would refuse, found without starting anything. */
 mill_status mill__engine_check(const mill__engine_config *config, mill_error *err);
 /* Why a budget does not do is said in err, with the least that would. */

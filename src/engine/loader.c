@@ -103,18 +103,6 @@ static mill_status make_tables(mill__loader *l, mill_error *err)
     return MILL_OK;
 }
 
-static mill_status join_shards(mill__loader *l, mill_error *err)
-{
-    const mill__engine_config *c = &l->config.engine;
-    const mill__joined_config config = {.shards = c->shards,
-                                        .nshards = c->nshards,
-                                        .source = c->source,
-                                        .source_user = c->source_user,
-                                        .format = c->format,
-                                        .stop = &l->stop};
-    return mill__joined_new(&l->joined, &config, err);
-}
-
 static mill_status start_io(mill__loader *l, mill_error *err)
 {
     cpu_set_t cpus;
@@ -190,7 +178,7 @@ mill_status mill__loader_open(mill__loader **loader, const mill__loader_config *
     if (!status)
         status = make_tables(l, err);
     if (!status)
-        status = join_shards(l, err);
+        status = mill__engine_join(&l->config.engine, &l->stop, &l->joined, err);
     if (!status)
         status = mill__load_pool_open(&l->pool, l, nbatches, config->order.batch_size, err);
     mill__load_mix_open(l);

@@ -100,19 +100,24 @@ static void spawn_recalls(mill__team *t, int n)
     }
 }
 
-/* A task starts. If no other waits to be started, the threads that are idle in the runtime are called back.
- */
-static void task_begin(mill__team *t)
+/* Something starts; lock held, which is given up. If no task waits to be started, the threads that are idle
+ * in the runtime are called back. */
+static void begin_work(mill__team *t)
 {
-    pthread_mutex_lock(t->lock);
-    t->pending--;
     t->running++;
-    t->away--;
     int idle = t->pending ? 0 : t->away - t->calls;
     if (idle > 0)
         t->calls += idle;
     unlock(t);
     spawn_recalls(t, idle);
+}
+
+static void task_begin(mill__team *t)
+{
+    pthread_mutex_lock(t->lock);
+    t->pending--;
+    t->away--;
+    begin_work(t);
 }
 
 static void task_end(mill__team *t) /* lock held */
@@ -207,13 +212,7 @@ static void feed(mill__team *t, bool may_sleep)
         mill__unit *unit =
             t->pending < t->threads && t->burst < UNITS_PER_REGION ? t->ops->claim(t->self) : NULL;
         if (unit && unit->chunks == 1 && may_sleep) {
-            /* at once, by itself: no task has to be made */
-            t->running++;
-            int idle = t->pending ? 0 : t->away - t->calls;
-            if (idle > 0)
-                t->calls += idle;
-            unlock(t);
-            spawn_recalls(t, idle);
+            begin_work(t);                           /* at once, by itself: no task has to be made */
             do_whole(t, unit, omp_get_thread_num()); /* locks */
             t->running--;
         } else if (unit) {

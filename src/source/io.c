@@ -125,8 +125,9 @@ bool mill__io_take_cached(mill__io *io, mill__io_request *request)
                          request->got, (unsigned long long)request->offset);
         return true;
     }
+    bool never = os_error == EOPNOTSUPP || os_error == ENOSYS || os_error == EINVAL || os_error == EPERM;
     int skip = atomic_load_explicit(&io->next_skip, memory_order_relaxed);
-    skip = os_error && os_error != EAGAIN ? INT_MAX : skip ? skip : 1; /* there is no such read here */
+    skip = never ? INT_MAX : skip ? skip : 1; /* never: there is no such read here */
     atomic_store_explicit(&io->next_skip, skip < MOST_SKIPPED ? 2 * skip : MOST_SKIPPED,
                           memory_order_relaxed);
     atomic_store_explicit(&io->skip, skip, memory_order_relaxed);
