@@ -122,11 +122,12 @@ typedef struct mill_loader_stats {
     int64_t first_batch_ns; /* from open to the first batch; 0: none yet */
     int64_t waited_ns;      /* the consumer waited within next(): it starved */
     int64_t blocked_ns;     /* the loader had nothing to do, because all batches made ahead were waiting */
-    int64_t index_ns, read_ns, walk_ns, transform_ns; /* busy time by kind of task, over all threads */
-    int ready;                                        /* batches that wait for the consumer: queue depth */
-    int held;                                         /* batches with the consumer */
-    int reads;                                        /* in flight */
-    uint64_t memory_nbytes, peak_nbytes;              /* taken of the budget now, and at the most */
+    /* busy time by kind of task, over all threads; what is copied from the page cache is part of the walk */
+    int64_t index_ns, read_ns, walk_ns, transform_ns;
+    int ready;                           /* batches that wait for the consumer: queue depth */
+    int held;                            /* batches with the consumer */
+    int reads;                           /* in flight */
+    uint64_t memory_nbytes, peak_nbytes; /* taken of the budget now, and at the most */
     int threads, rank, world_size;
     const char *io, *executor;
     const char *level; /* instruction sets that kernels use: "c", "x86-64-v3", ... */

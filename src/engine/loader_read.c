@@ -547,7 +547,6 @@ static void issue_read(mill__loader *l, mill__load_read *r)
 bool mill__load_fetch(mill__loader *l, mill__load_group *g)
 {
     g->missed = false;
-    int64_t begin = mill__now_ns();
     uint64_t nbytes = 0;
     for (size_t i = 0; i < g->nreads; i++) {
         mill__load_read *r = &g->reads[i];
@@ -557,7 +556,6 @@ bool mill__load_fetch(mill__loader *l, mill__load_group *g)
         g->missed |= r->cached;
         nbytes += r->cached ? 0 : r->nbytes;
     }
-    atomic_fetch_add(&l->read_ns, mill__now_ns() - begin);
     atomic_fetch_add(&l->bytes_in, nbytes);
     return !g->missed;
 }

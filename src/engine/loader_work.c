@@ -171,15 +171,9 @@ static size_t walk_more(walk *w, size_t i)
     return n;
 }
 
-static void walk_group(void *self, mill__unit *unit)
+static void walk_fetched(mill__loader *l, mill__load_group *g)
 {
-    mill__loader *l = self;
-    mill__load_group *g = (mill__load_group *)unit;
-    if (atomic_load_explicit(&l->stop, memory_order_relaxed) || mill__load_is_mix(g))
-        return;
-    if (!mill__load_fetch(l, g))
-        return;
-    int64_t traced = mill__trace_now(l->config.engine.trace), start = mill__now_ns();
+    int64_t traced = mill__trace_now(l->config.engine.trace);
     walk w = {.loader = l, .group = g};
     for (size_t i = g->first; i < g->first + g->count; i++) {
         walk_item(&w, g->batch->sorted[i]);
@@ -187,9 +181,20 @@ static void walk_group(void *self, mill__unit *unit)
     }
     if (w.walker)
         mill__load_format(l, w.shard)->close(w.walker);
-    atomic_fetch_add_explicit(&l->walk_ns, mill__now_ns() - start, memory_order_relaxed);
     mill__trace_span(l->config.engine.trace, "walk", traced, "\"batch\":%lld,\"samples\":%zu",
                      (long long)g->batch->sequence, g->count);
+}
+
+static void walk_group(void *self, mill__unit *unit)
+{
+    mill__loader *l = self;
+    mill__load_group *g = (mill__load_group *)unit;
+    if (atomic_load_explicit(&l->stop, memory_order_relaxed) || mill__load_is_mix(g))
+        return;
+    int64_t start = mill__now_ns();
+    if (mill__load_fetch(l, g))
+        walk_fetched(l, g);
+    atomic_fetch_add_explicit(&l->walk_ns, mill__now_ns() - start, memory_order_relaxed);
 }
 
 static void walk_end(void *self, mill__unit *unit)

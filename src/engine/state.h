@@ -139,7 +139,7 @@ struct mill__engine {
     mill__step *spare_steps;
     mill__team team;
     int64_t steps;
-    atomic_llong busy_ns; /* inside transforms, all threads */
+    atomic_llong busy_ns; /* inside walks and transforms, all threads */
     atomic_bool stop;
     mill_status failure; /* the engine itself broke */
     mill_error failure_error;

@@ -392,7 +392,7 @@ static void walk(void *self, mill__unit *unit)
     mill__step *step = (mill__step *)unit;
     if (atomic_load_explicit(&e->stop, memory_order_relaxed))
         return;
-    int64_t begin = mill__trace_now(e->config.trace);
+    int64_t begin = mill__trace_now(e->config.trace), start = mill__now_ns();
     step->missed = !mill__block_fetch(e, step->block);
     if (!step->missed && (step->block->joined || begin_block(e, step))) {
         mill__sample sample;
@@ -408,6 +408,7 @@ static void walk(void *self, mill__unit *unit)
         if (!step->block->left && !step->block->last)
             step->block_done = true; /* not another step that finds nothing */
     }
+    atomic_fetch_add_explicit(&e->busy_ns, mill__now_ns() - start, memory_order_relaxed);
     mill__trace_span(e->config.trace, "walk", begin, "\"shard\":%zu,\"samples\":%zu", step->shard->ordinal,
                      step->slot->batch.n - step->first);
 }
