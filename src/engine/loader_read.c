@@ -546,7 +546,6 @@ static void issue_read(mill__loader *l, mill__load_read *r)
 
 bool mill__load_fetch(mill__loader *l, mill__load_group *g)
 {
-    g->missed = false;
     uint64_t nbytes = 0;
     for (size_t i = 0; i < g->nreads; i++) {
         mill__load_read *r = &g->reads[i];
@@ -563,6 +562,7 @@ bool mill__load_fetch(mill__loader *l, mill__load_group *g)
 void mill__load_reissue(mill__loader *l, mill__load_group *g)
 {
     size_t n = 0;
+    g->missed = false;
     for (size_t i = 0; i < g->nreads; i++)
         n += g->reads[i].cached;
     g->outstanding = n; /* before the first of them can be done */
