@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine/input.c: shards are opened and their blocks read in data-set order, passing over shards that are not
- * open yet. Memory is taken in that order too, and two pieces of it are kept for a shard that was passed
- * over: of a sample that spans blocks it holds one and needs the next. So no younger shard can starve it. */
+ * open yet or have cached blocks enough. Memory is taken in that order too, and two pieces of it are kept for
+ * a shard that was passed over: of a sample that spans blocks it holds one and needs the next. So no younger
+ * shard can starve it. */
 #include "base/error.h"
 #include "engine/joined.h"
 #include "engine/state.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD_NBYTES = 4096, SMALL_NBYTES = 512 << 10 };
+enum { HEAD_NBYTES = 4096 };
 
 static void on_opened(mill__io_request *request);
 static void on_read(mill__io_request *request);
@@ -173,14 +174,14 @@ static size_t block_nbytes(const mill__shard *s, size_t most)
 static bool may_be_small(const mill__engine *e)
 {
     const mill__plan *plan = e->config.job.plan;
-    return plan->batched && mill__type_nbytes(&plan->input) <= SMALL_NBYTES / 8;
+    return plan->batched && mill__type_nbytes(&plan->input) <= MILL__QUICK_NBYTES / 8;
 }
 
 /* What one thread does in one go, in its own cache: whole units of rows, or so many bytes. */
 static size_t small_nbytes(const mill__shard *s, size_t most)
 {
     size_t small = (size_t)s->unit_nbytes + (s->issued ? 0 : (size_t)s->first_unit);
-    small = small < SMALL_NBYTES ? SMALL_NBYTES : small;
+    small = small < MILL__QUICK_NBYTES ? MILL__QUICK_NBYTES : small;
     return small < most ? small : most;
 }
 
@@ -253,14 +254,21 @@ void mill__block_fetched(mill__engine *e, mill__block *b, bool fetched)
         submit_block(e, b);
 }
 
+/* Cached blocks of younger shards may have to wait for memory or a batch until the oldest is done: they must
+ * not keep it from getting on. */
+static bool may_issue(const mill__engine *e, const mill__shard *s)
+{
+    bool oldest = s == e->issuing && !s->cached;
+    return e->reads < e->config.depth && (oldest || e->cached <= e->config.threads);
+}
+
 void mill__input_pump(mill__engine *e)
 {
     if (atomic_load_explicit(&e->stop, memory_order_relaxed))
         return;
     pump_opens(e);
     int kept = 0;
-    for (mill__shard *s = e->issuing;
-         s && s->ordinal < e->limit && e->reads < e->config.depth && e->cached <= e->config.threads;) {
+    for (mill__shard *s = e->issuing; s && s->ordinal < e->limit && may_issue(e, s);) {
         if (s->all_issued && s == e->issuing)
             e->issuing = s->next;
         if (!s->all_issued && (!s->opened || s->cached >= MOST_CACHED))

@@ -193,7 +193,7 @@ mill_status mill_batch_bytes(const mill_batch *b, int64_t i, const char *name, c
     const mill__row *row = &b->rows.rows[i];
     for (int k = 0; k < row->ncarried; k++)
         if (!strcasecmp(row->carried[k].name, name)) {
-            *data = row->blob.data + row->carried[k].offset;
+            *data = row->blob.data ? row->blob.data + row->carried[k].offset : NULL; /* NULL: it is empty */
             *nbytes = row->carried[k].nbytes;
             return MILL_OK;
         }

@@ -8,13 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    GAP_NBYTES = 32 << 10,
-    PAGE_NBYTES = 64 << 10,
-    MOST_IN_GROUP = 4096,
-    DIRECT_NBYTES = 32 << 10,
-    SMALL_NBYTES = 512 << 10
-};
+enum { GAP_NBYTES = 32 << 10, PAGE_NBYTES = 64 << 10, MOST_IN_GROUP = 4096, DIRECT_NBYTES = 32 << 10 };
 
 /* ---- sorting ---- */
 
@@ -214,8 +208,8 @@ static size_t good_group_nbytes(const mill__loader *l, const mill_batch *b, size
     for (size_t i = 0; i < n; i++)
         add_to_span(&all, &b->items[b->sorted[i]], (size_t)l->group_nbytes);
     size_t most = all.nbytes / (2 * threads);
-    if (mill__load_small(l) && most > SMALL_NBYTES)
-        most = SMALL_NBYTES;
+    if (mill__load_small(l) && most > MILL__QUICK_NBYTES)
+        most = MILL__QUICK_NBYTES;
     return most < PAGE_NBYTES ? PAGE_NBYTES : most < l->group_nbytes ? most : (size_t)l->group_nbytes;
 }
 
@@ -362,7 +356,7 @@ static bool take_memory(mill__loader *l, mill__load_group *g)
 {
     size_t capacity = (g->nbytes / PAGE_NBYTES + 1) * PAGE_NBYTES; /* never nothing: samples may be empty */
     uint64_t carried = expect_carried(l, g);
-    g->has_memory = true;
+    g->begun = true;
     if (!carried && is_direct(g))
         return true;
     if (has_room(l, carried) && take_spare(l, g, capacity)) {
@@ -372,15 +366,15 @@ static bool take_memory(mill__loader *l, mill__load_group *g)
     while (l->nspare && !has_room(l, capacity + carried))
         drop_spare(l, l->nspare - 1);
     bool must = !l->input_used && (!carried || g->batch->sequence == l->deliver_sequence);
-    g->has_memory = must || has_room(l, capacity + carried);
-    if (!g->has_memory)
+    g->begun = must || has_room(l, capacity + carried);
+    if (!g->begun)
         return false;
     g->memory = mill__pages_alloc(capacity);
     if (!g->memory) {
         mill_error err;
         if (!l->input_used)
             mill__load_fail(l, mill__no_memory(&err, capacity, "samples"), &err);
-        return g->has_memory = false;
+        return g->begun = false;
     }
     g->capacity = capacity;
     l->input_used += capacity;
@@ -406,7 +400,7 @@ static bool take_all(mill__loader *l, mill__load_group *g)
 
 void mill__load_group_free(mill__loader *l, mill__load_group *g)
 {
-    for (size_t i = 0; g->has_memory && i < g->nreads; i++)
+    for (size_t i = 0; g->begun && i < g->nreads; i++)
         l->pinned -= !--l->shards[g->reads[i].shard].users;
     if (g->memory)
         give_memory(l, g->memory, g->capacity);
@@ -590,8 +584,8 @@ void mill__load_issue(mill__loader *l)
     mill__load_group **at = &l->queue;
     for (int looked = 0; *at && l->reads < l->config.engine.depth && looked < LOOK_AHEAD; looked++) {
         mill__load_group *g = *at, *next = g->next;
-        full = full || (!g->has_memory && !take_all(l, g));
-        if (g->has_memory)
+        full = full || (!g->begun && !take_all(l, g));
+        if (g->begun)
             issue_group(l, g); /* g->next changes if its last read fails at once */
         if (g->issued < g->nreads) {
             at = &g->next;

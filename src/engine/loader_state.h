@@ -65,8 +65,8 @@ typedef struct mill__load_group {
     mill__unit unit; /* first: a unit is its group */
     struct mill_batch *batch;
     size_t first, count; /* of the batch's sorted places */
-    bool has_memory;
-    uint8_t *memory; /* NULL: all is read to its place in the batch */
+    bool begun;          /* it has its memory, and its shards are kept open for it */
+    uint8_t *memory;     /* NULL: all is read to its place in the batch */
     size_t nbytes, capacity;
     uint64_t carried_nbytes; /* expected of its rows' fields */
     mill__load_read *reads;

@@ -40,7 +40,7 @@ static mill__unit *claim(void *self)
     mill__load_group *g = l->ready;
     l->ready = g->next;
     /* where groups are small, they alone are what threads share */
-    size_t most = mill__load_small(l) ? 1 : 2 * (size_t)l->config.engine.threads;
+    size_t most = mill__load_small(l) && !mill__load_is_mix(g) ? 1 : 2 * (size_t)l->config.engine.threads;
     g->left = g->unit.chunks = (int)(g->count < most ? g->count : most);
     return &g->unit;
 }

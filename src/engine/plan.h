@@ -47,6 +47,10 @@ typedef struct mill__segment {
     mill_type out;
 } mill__segment;
 
+/* So many bytes of rows are taken through a batched plan by one thread in one go: they stay in its own cache.
+ */
+enum { MILL__QUICK_NBYTES = 512 << 10 };
+
 typedef struct mill__plan {
     mill_type input, output;
     char *text;        /* of the pipeline, canonical */

@@ -2,7 +2,7 @@
 /* engine/state.h: the engine's own state, shared by its files. One mutex guards everything that is not said
  * to be someone's alone.
  *
- *   input.c   opens shards and reads their blocks, strictly in order, as far ahead as depth and budget allow
+ *   input.c   opens shards and reads their blocks, in order, as far ahead as depth and budget allow
  *   step.c    what a compute thread can take up: steps; walking and transforming them; completing batches
  *   team.c    the compute threads: the OpenMP task graph and the plain loop (knows none of this)
  *   engine.c  open, next, release, close */
@@ -32,8 +32,8 @@ typedef struct mill__block {
     size_t room;       /* in front of the bytes, for what the block before cut off */
     size_t nbytes;     /* read */
     bool last;         /* of its shard */
-    bool ready;        /* read, or failed, or: */
-    bool cached;       /* not handed in: to be taken from the page cache when it is walked */
+    bool ready;        /* to be walked: read, or failed, or cached */
+    bool cached;       /* not handed in: to be taken from the page cache by the walk */
     bool small;        /* one thread does all that is to be done with it */
     bool joined;       /* at and left are set */
     bool walked;       /* nothing more to take from it */

@@ -122,8 +122,10 @@ static mill__slot *take_slot(mill__engine *e, mill__shard *s)
 /* Into how many pieces a step is cut. */
 static int count_chunks(const mill__engine *e, const mill__step *step)
 {
-    size_t most = step->block->small ? 1 : e->places - step->first;
-    if (!step->block->small && step->shard->unit_nbytes)
+    if (step->block->small)
+        return 1;
+    size_t most = e->places - step->first;
+    if (step->shard->unit_nbytes)
         most = step->block->nbytes / step->shard->unit_nbytes + 1; /* and, at the end, a part of one */
     return most < (size_t)e->chunks ? (int)most : e->chunks;
 }

@@ -5,9 +5,11 @@
  * A driver thread opens a parallel region of T threads, so that the application's own OpenMP pool and
  * settings are never touched. Two executors share everything but this file:
  *
- *   tasks  a unit becomes a walk task, depend(out: token), and chunk tasks, depend(in: token), made just in
- * time: by a thread that has nothing else to do, oldest shard first, while fewer than T tasks wait to be
- * started loop   every thread takes the next chunk or unit under the lock; also used for a team of one
+ *   tasks: a unit becomes a walk task, depend(out: token), and chunk tasks, depend(in: token), made just in
+ *   time: by a thread that has nothing else to do, while fewer than T tasks wait to be started. A unit of one
+ *   chunk is one task, or none if the thread is free to do it at once.
+ *
+ *   loop: every thread takes the next chunk or unit under the lock; also used for a team of one.
  *
  * Threads without work sleep in our condition variable, never in the runtime, whose threads spin. A thread
  * that has returned to the runtime cannot be woken by us; a "recall" task, which nothing depends on, fetches
@@ -199,7 +201,7 @@ static bool stay_in_region(const mill__team *t)
 }
 
 /* Every thread of the team comes here first (by a recall) and after each task: make tasks of what can be
- * started while few wait. */
+ * started while few wait, or do it at once. */
 static void feed(mill__team *t, bool may_sleep)
 {
     bool *feeding = &t->feeding[omp_get_thread_num()];

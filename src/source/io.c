@@ -7,7 +7,6 @@
 #include "source/io_backend.h"
 #include "source/pread.h"
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,9 +25,10 @@ struct mill__io {
     pid_t pid; /* of the process whose threads these are */
     pthread_mutex_t mutex;
     pthread_cond_t settled;
-    int64_t nreads;      /* reads handed in whose done() has not been called */
-    int64_t nrequests;   /* the same of reads and jobs */
-    int64_t nunfinished; /* the same until done() has returned */
+    int64_t nreads;           /* reads handed in whose done() has not been called */
+    int64_t nrequests;        /* the same of reads and jobs */
+    int64_t nunfinished;      /* the same until done() has returned */
+    atomic_bool never_cached; /* all reads are handed in */
     /* Reads not to be tried on the page cache: so many more, and how many after the next failure. */
     atomic_int skip, next_skip;
 };
@@ -105,12 +105,18 @@ void mill__io_submit(mill__io *io, mill__io_request *request)
 
 bool mill__io_expects_cached(mill__io *io, const mill__io_request *request)
 {
-    if (request->fd < 0 || request->call)
+    if (request->fd < 0 || request->call || atomic_load_explicit(&io->never_cached, memory_order_relaxed))
         return false;
     int skip = atomic_load_explicit(&io->skip, memory_order_relaxed);
-    if (skip > 0 && skip < INT_MAX) /* two at once may count as one: it is no more than a guess */
+    if (skip > 0) /* two at once may count as one: it is no more than a guess */
         atomic_store_explicit(&io->skip, skip - 1, memory_order_relaxed);
     return !skip;
+}
+
+/* There is no such read here. */
+static bool is_unknown(int os_error)
+{
+    return os_error == EOPNOTSUPP || os_error == ENOSYS || os_error == EINVAL || os_error == EPERM;
 }
 
 bool mill__io_take_cached(mill__io *io, mill__io_request *request)
@@ -125,12 +131,12 @@ bool mill__io_take_cached(mill__io *io, mill__io_request *request)
                          request->got, (unsigned long long)request->offset);
         return true;
     }
-    bool never = os_error == EOPNOTSUPP || os_error == ENOSYS || os_error == EINVAL || os_error == EPERM;
+    if (is_unknown(os_error))
+        atomic_store_explicit(&io->never_cached, true, memory_order_relaxed);
     int skip = atomic_load_explicit(&io->next_skip, memory_order_relaxed);
-    skip = never ? INT_MAX : skip ? skip : 1; /* never: there is no such read here */
+    atomic_store_explicit(&io->skip, skip, memory_order_relaxed);
     atomic_store_explicit(&io->next_skip, skip < MOST_SKIPPED ? 2 * skip : MOST_SKIPPED,
                           memory_order_relaxed);
-    atomic_store_explicit(&io->skip, skip, memory_order_relaxed);
     return false;
 }
 
@@ -178,7 +184,8 @@ static mill_status open_backends(mill__io *io, const char *backend, int depth, m
     mill_status status = mill__pool_open(&io->pool, io, depth, err);
     if (!status && uring)
         status = mill__ring_open(&io->ring, io, depth, err);
-    io->skip = automatic ? 0 : INT_MAX; /* who names a back end wants it for all reads */
+    io->never_cached = !automatic; /* who names a back end wants it for all reads */
+    io->next_skip = 1;
     if (!status && automatic)
         (void)mill__ring_open(&io->ring, io, depth, NULL); /* if it cannot be, the pool reads */
     return status;

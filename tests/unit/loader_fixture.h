@@ -205,7 +205,7 @@ static inline uint64_t row_digest(const mill_batch *b, int64_t i)
     for (int k = 0; k < data.type.rank; k++)
         nbytes *= (size_t)data.type.shape[k];
     const void *json = NULL;
-    uint64_t numbers[6] = {mill__hash_bytes((char *)data.data + (size_t)i * nbytes, nbytes),
+    uint64_t numbers[6] = {mill__hash_bytes(nbytes ? (char *)data.data + (size_t)i * nbytes : "", nbytes),
                            (uint64_t)((int64_t *)label.data)[i], (uint64_t)((int64_t *)shard.data)[i],
                            (uint64_t)((int64_t *)sample.data)[i],
                            mill__hash_bytes(mill_batch_key(b, i), strlen(mill_batch_key(b, i)))};

@@ -5,6 +5,7 @@
 #include "unit/io_fixture.h"
 #include "unit/loader_fixture.h"
 #include "unit/tar_writer.h"
+#include <fcntl.h>
 
 /* ---- the I/O engine ---- */
 
@@ -244,6 +245,77 @@ static mill_status run_out(setup *s)
     return status;
 }
 
+/* ---- a shard that opens late ---- */
+
+static mill_status open_late(void *user, const char *locator, void **handle, mill_shard_info *info,
+                             mill_error *err)
+{
+    (void)user, (void)err;
+    if (strstr(locator, "s-0.npy"))
+        nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+    int fd = open(locator, O_RDONLY | O_CLOEXEC);
+    *info = (mill_shard_info){.nbytes = (uint64_t)lseek(fd, 0, SEEK_END)};
+    *handle = (void *)(intptr_t)fd;
+    return MILL_OK;
+}
+
+static mill_status read_late(void *handle, uint64_t offset, void *data, size_t n, size_t *got,
+                             mill_error *err)
+{
+    (void)err;
+    ssize_t r = pread((int)(intptr_t)handle, data, n, (off_t)offset);
+    *got = r > 0 ? (size_t)r : 0;
+    return r < 0 ? MILL_IO : MILL_OK;
+}
+
+static int descriptor_of(void *handle)
+{
+    return (int)(intptr_t)handle;
+}
+
+static void close_late(void *handle)
+{
+    close((int)(intptr_t)handle);
+}
+
+static const mill_source_ops late_source = {.struct_nbytes = sizeof(mill_source_ops),
+                                            .name = "late",
+                                            .summary = "files, the first of which opens last",
+                                            .open = open_late,
+                                            .read = read_late,
+                                            .fd = descriptor_of,
+                                            .close = close_late};
+
+/* Its samples take most of the memory, so those of the others, which are in the page cache, have to wait. */
+START_TEST(the_oldest_shard_gets_on_though_it_opens_last)
+{
+    static const char array[] = "\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, "
+                                "'shape': (4, 1048576), }";
+    char header[128], path[64];
+    memset(header, ' ', sizeof header);
+    memcpy(header, array, sizeof array - 1);
+    header[127] = '\n';
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "s-%d.npy", i);
+        put_content(path, header, sizeof header);
+        ck_assert(!truncate(path_of(path), 128 + (4 << 22)));
+    }
+    for (int threads = 1; threads <= 2; threads++) {
+        setup s = work_of(0, 0);
+        let_be_cached(ALL);
+        s.pipeline = "sin";
+        s.o.run.source = &late_source;
+        s.o.run.sink = "null";
+        s.o.run.threads = threads;
+        s.o.run.memory_nbytes = 64u << 20;
+        ck_assert_msg(run_out(&s) == MILL_OK, "%s", s.err.message);
+        unlink(path_of("out/manifest.json"));
+    }
+}
+END_TEST
+
+/* ---- what a run leaves ---- */
+
 /* Of all that a run left but the manifest; it is removed. */
 static uint64_t take_outputs(void)
 {
@@ -383,6 +455,7 @@ int main(void)
     suite_add_tcase(suite, io);
     tcase_set_timeout(files, 120);
     tcase_add_checked_fixture(files, make_folder, remove_folder);
+    tcase_add_test(files, the_oldest_shard_gets_on_though_it_opens_last);
     tcase_add_loop_test(files, runs_leave_the_same_bytes, 0, WORKS);
     tcase_add_loop_test(files, loaders_give_the_same_batches, 0, 2 * WORKS);
     tcase_add_test(files, a_loader_can_be_closed_at_any_time);
