@@ -90,8 +90,8 @@ static void *read_all(void *arg)
             at = at + most > r->nbytes ? 0 : at;
             float *x = r->buffer + at / sizeof *x;
             got = 0;
-            if (mill__pread_cached(fd, offset, x, most, &got))
-                exit(1); /* it is not all in the page cache */
+            if (mill__pread_cached(fd, offset, x, most, &got) && mill__pread_full(fd, offset, x, most, &got))
+                exit(1);
             n = got / sizeof *x;
             if (r->sine)
                 kernels->f32_sin(x, x, n);
