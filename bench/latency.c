@@ -100,7 +100,7 @@ int main(int argc, char **argv)
     static const struct {
         double latency;
         int depth;
-    } rows[] = {{0, 8}, {0.005, 16}, {0.020, 32}, {0.100, 512}};
+    } rows[] = {{0, 8}, {0.005, 16}, {0.020, 64}, {0.100, 512}};
     static const char *const names[] = {"in order", "shuffled"};
     double worst = 1;
     char spec[32];
