@@ -213,8 +213,8 @@ static void feed(mill__team *t, bool may_sleep)
     for (;;) {
         mill__unit *unit =
             t->pending < t->threads && t->burst < UNITS_PER_REGION ? t->ops->claim(t->self) : NULL;
-        if (unit && unit->chunks == 1 && may_sleep) {
-            begin_work(t);                           /* at once, by itself: no task has to be made */
+        if (unit && unit->chunks == 1 && may_sleep && !t->pending) {
+            begin_work(t); /* at once: no task has to be made, and none is passed over */
             do_whole(t, unit, omp_get_thread_num()); /* locks */
             t->running--;
         } else if (unit) {
