@@ -235,9 +235,9 @@ void mill__load_go_on(mill__loader *l)
 void mill__load_pump(mill__loader *l)
 {
     mill__load_go_on(l);
-    if (l->completed)
+    if (l->team.tell)
         pthread_cond_signal(&l->out);
-    l->completed = false;
+    l->team.tell = false;
 }
 
 /* ---- the consumer's side ---- */

@@ -251,7 +251,7 @@ static void end_epoch(mill__loader *l, mill_batch *b)
     l->plan_epoch++;
     l->plan_step = 0;
     mill__load_begin(l);
-    l->completed = true;
+    l->team.tell = true;
 }
 
 bool mill__load_plan(mill__loader *l)

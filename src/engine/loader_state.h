@@ -199,7 +199,6 @@ struct mill__loader {
 
     /* the consumer */
     mill__load_pool *pool;
-    bool completed; /* a batch, and the consumer is not told yet */
     int64_t deliver_sequence;
     uint64_t at_epoch, at_step;
     int held;
@@ -213,8 +212,10 @@ struct mill__loader {
 
 /* loader.c */
 void mill__load_fail(mill__loader *l, mill_status status, const mill_error *err);
-void mill__load_go_on(mill__loader *l); /* begin all that can be begun */
-void mill__load_pump(mill__loader *l);  /* and wake the consumer if a batch is complete */
+/* Begin all that can be begun. The team's threads tell the consumer of complete batches themselves (tell in
+ * team.h); for others pump does. */
+void mill__load_go_on(mill__loader *l);
+void mill__load_pump(mill__loader *l);
 
 /* loader_plan.c */
 void mill__load_begin(mill__loader *l);                      /* the epoch plan_epoch */

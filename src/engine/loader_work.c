@@ -236,7 +236,7 @@ static void complete(mill__loader *l, mill_batch *b)
     if (b->epoch)
         mill__load_epoch_release(l, b->epoch);
     b->epoch = NULL;
-    l->completed = true;
+    l->team.tell = true;
 }
 
 static void chunk_end(void *self, mill__unit *unit, int chunk)
@@ -260,8 +260,6 @@ static void chunk_end(void *self, mill__unit *unit, int chunk)
             mill__load_settle(l, b);
     }
     mill__load_go_on(l);
-    l->team.tell |= l->completed;
-    l->completed = false;
     if (l->plan_done && !l->groups)
         pthread_cond_broadcast(&l->work); /* all is claimed */
 }
