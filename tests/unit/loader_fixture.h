@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "fake.h"
 #include <check.h>
+#include <dirent.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -130,6 +131,16 @@ static const mill_source_ops memory_source = {.struct_nbytes = sizeof(mill_sourc
                                               .read = memory_read,
                                               .fd = memory_fd,
                                               .close = memory_close};
+
+static inline int descriptors(void)
+{
+    int n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
 
 /* ---- a loader ---- */
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What comes out is the same whatever the page cache has: what is not there is read by the I/O engine, and
  * walked when it has come. Every test forks, so no OpenMP is touched before. */
+#include "format/format.h"
+#include "registry.h"
 #include "unit/cache_fixture.h"
 #include "unit/io_fixture.h"
 #include "unit/loader_fixture.h"
 #include "unit/tar_writer.h"
-#include <fcntl.h>
 
 /* ---- the I/O engine ---- */
 
@@ -250,61 +251,29 @@ static mill_status run_out(setup *s)
 static mill_status open_late(void *user, const char *locator, void **handle, mill_shard_info *info,
                              mill_error *err)
 {
-    (void)user, (void)err;
     if (strstr(locator, "s-0.npy"))
         nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
-    int fd = open(locator, O_RDONLY | O_CLOEXEC);
-    *info = (mill_shard_info){.nbytes = (uint64_t)lseek(fd, 0, SEEK_END)};
-    *handle = (void *)(intptr_t)fd;
-    return MILL_OK;
+    return mill__source_file.open(user, locator, handle, info, err);
 }
-
-static mill_status read_late(void *handle, uint64_t offset, void *data, size_t n, size_t *got,
-                             mill_error *err)
-{
-    (void)err;
-    ssize_t r = pread((int)(intptr_t)handle, data, n, (off_t)offset);
-    *got = r > 0 ? (size_t)r : 0;
-    return r < 0 ? MILL_IO : MILL_OK;
-}
-
-static int descriptor_of(void *handle)
-{
-    return (int)(intptr_t)handle;
-}
-
-static void close_late(void *handle)
-{
-    close((int)(intptr_t)handle);
-}
-
-static const mill_source_ops late_source = {.struct_nbytes = sizeof(mill_source_ops),
-                                            .name = "late",
-                                            .summary = "files, the first of which opens last",
-                                            .open = open_late,
-                                            .read = read_late,
-                                            .fd = descriptor_of,
-                                            .close = close_late};
 
 /* Its samples take most of the memory, so those of the others, which are in the page cache, have to wait. */
 START_TEST(the_oldest_shard_gets_on_though_it_opens_last)
 {
-    static const char array[] = "\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, "
-                                "'shape': (4, 1048576), }";
-    char header[128], path[64];
-    memset(header, ' ', sizeof header);
-    memcpy(header, array, sizeof array - 1);
-    header[127] = '\n';
+    mill_source_ops late = mill__source_file;
+    const mill_type type = {.dtype = MILL_F32, .rank = 1, .shape = {1 << 20}};
+    char header[MILL__NPY_HEADER_NBYTES], path[64];
+    late.open = open_late;
+    ck_assert_int_eq(mill__npy_header(header, &type, 4, NULL), MILL_OK);
     for (int i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "s-%d.npy", i);
         put_content(path, header, sizeof header);
-        ck_assert(!truncate(path_of(path), 128 + (4 << 22)));
+        ck_assert(!truncate(path_of(path), (off_t)sizeof header + (4 << 22)));
     }
     for (int threads = 1; threads <= 2; threads++) {
         setup s = work_of(0, 0);
         let_be_cached(ALL);
         s.pipeline = "sin";
-        s.o.run.source = &late_source;
+        s.o.run.source = &late;
         s.o.run.sink = "null";
         s.o.run.threads = threads;
         s.o.run.memory_nbytes = 64u << 20;
@@ -356,16 +325,6 @@ START_TEST(runs_leave_the_same_bytes)
 END_TEST
 
 /* ---- loaders ---- */
-
-static int descriptors(void)
-{
-    int n = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
 
 START_TEST(loaders_give_the_same_batches)
 {

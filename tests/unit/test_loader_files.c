@@ -374,16 +374,6 @@ END_TEST
 
 /* ---- descriptors ---- */
 
-static int descriptors(void)
-{
-    int n = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
-
 START_TEST(more_shards_than_descriptors)
 {
     struct rlimit limit = {64, 64};

@@ -214,16 +214,6 @@ END_TEST
 
 /* ---- nothing is left behind ---- */
 
-static int descriptors(void)
-{
-    int n = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
-
 static int os_threads(void)
 {
     int n = 0;
