@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sine of floats, compiled once a level (-DMILL__LEVEL): within 1.49 units in the last place of the exact
- * value for every float up to 102943, where k below is less than 2^16 (EVERY_FLOAT=1 test_pointwise). The C
+ * value for every float up to 102943, where k below is less than 2^16 (SIN_STEP=1 test_pointwise). The C
  * library does larger ones.
  *
  * x = k pi/2 + r, |r| <= pi/4, with pi/2 as the sum of three floats; k times the first of them, subtracted
